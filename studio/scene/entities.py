@@ -1,0 +1,81 @@
+"""Entities: the things in a scene's tree. Frozen records; a scene holds them by id.
+
+Every entity has a parent, a transform and flags. Kinds are one level deep: `Group`, `MeshObject`, `Camera` and
+`studio.scene.lights.Light`. Right-handed, y up, -z forward, metres.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from studio.scene.schema import Spec, Touches
+
+T = Touches.TRANSFORM
+C = Touches.CAMERA
+Id = str
+Vec3 = tuple[float, float, float]
+Quat = tuple[float, float, float, float]
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What every entity has. `rotation` is a unit quaternion x, y, z, w; `shear` is xy, xz, yz of the matrix
+    translate * rotate * shear * scale, so any affine node of a file is kept exactly."""
+
+    id: Id = ""
+    name: Annotated[str, Spec(label="Name", animatable=False)] = ""
+    parent: Annotated[Id, Spec(label="Parent", animatable=False, touches=Touches.HIERARCHY)] = ""
+    translation: Annotated[Vec3, Spec(label="Translation", unit="m", touches=T)] = (0.0, 0.0, 0.0)
+    rotation: Annotated[Quat, Spec(label="Rotation", touches=T)] = (0.0, 0.0, 0.0, 1.0)
+    scale: Annotated[Vec3, Spec(label="Scale", touches=T)] = (1.0, 1.0, 1.0)
+    shear: Annotated[Vec3, Spec(label="Shear", touches=T)] = (0.0, 0.0, 0.0)
+    visible: Annotated[bool, Spec(label="Visible", touches=Touches.HIERARCHY)] = True
+    locked: Annotated[bool, Spec(label="Locked", animatable=False)] = False
+    extra: dict[str, msgspec.Raw] = {}
+
+
+class Group(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="group"):
+    """A node of the tree. `muted` and `solo` act on all lights below it."""
+
+    muted: Annotated[bool, Spec(label="Mute", touches=Touches.LIGHT)] = False
+    solo: Annotated[bool, Spec(label="Solo", touches=Touches.LIGHT)] = False
+
+
+class MeshObject(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="mesh"):
+    """An instance of a mesh. `materials[p]` is the material id of the mesh's part p ("" is the default material).
+
+    `morph_weights` follow the mesh's morphs. A skinned object names its joints (entity ids) in `joints`, with the
+    inverse bind matrices in the scene's `skins` under `skin`; its own transform is then ignored, as in glTF.
+    """
+
+    mesh: Annotated[str, Spec(label="Mesh", animatable=False, touches=Touches.GEOMETRY)] = ""
+    materials: Annotated[tuple[Id, ...], Spec(label="Materials", animatable=False, touches=Touches.MATERIAL)] = ()
+    morph_weights: Annotated[tuple[float, ...], Spec(label="Morphs", lo=-1.0, hi=2.0, touches=Touches.GEOMETRY)] = ()
+    skin: Annotated[str, Spec(animatable=False, touches=Touches.GEOMETRY)] = ""
+    joints: Annotated[tuple[Id, ...], Spec(animatable=False, touches=Touches.GEOMETRY)] = ()
+    visible_camera: Annotated[bool, Spec(label="Seen by camera", touches=Touches.HIERARCHY)] = True
+    visible_shadow: Annotated[bool, Spec(label="Casts shadows", touches=Touches.HIERARCHY)] = True
+    visible_reflection: Annotated[bool, Spec(label="Seen in reflections", touches=Touches.HIERARCHY)] = True
+
+
+class Camera(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="camera"):
+    """A camera looking along its own -z. The gate fits `fit`: the sensor's width or height spans the image's."""
+
+    projection: Annotated[str, Spec(label="Projection", animatable=False, touches=C)] = "perspective"  # orthographic
+    focal_length_mm: Annotated[float, Spec(label="Focal length", unit="mm", lo=0.1, touches=C)] = 50.0
+    sensor_width_mm: Annotated[float, Spec(label="Sensor width", unit="mm", lo=0.1, touches=C)] = 36.0
+    sensor_height_mm: Annotated[float, Spec(label="Sensor height", unit="mm", lo=0.1, touches=C)] = 20.25
+    fit: Annotated[str, Spec(label="Gate fit", animatable=False, touches=C)] = "horizontal"  # or "vertical"
+    ortho_height_m: Annotated[float, Spec(label="Orthographic height", unit="m", lo=1e-6, touches=C)] = 2.0
+    shift_x: Annotated[float, Spec(label="Shift x", unit="sensor", touches=C)] = 0.0
+    shift_y: Annotated[float, Spec(label="Shift y", unit="sensor", touches=C)] = 0.0
+    f_stop: Annotated[float, Spec(label="f-stop", lo=0.0, touches=C, help="0 is a pinhole")] = 0.0
+    focus_distance_m: Annotated[float, Spec(label="Focus distance", unit="m", lo=1e-4, touches=C)] = 5.0
+    blades: Annotated[int, Spec(label="Aperture blades", lo=0, hi=32, touches=C, help="0 is round")] = 0
+    blade_rotation_deg: Annotated[float, Spec(label="Blade rotation", unit="deg", touches=C)] = 0.0
+    shutter_open: Annotated[float, Spec(label="Shutter opens", unit="frames", touches=C)] = 0.0
+    shutter_close: Annotated[float, Spec(label="Shutter closes", unit="frames", touches=C)] = 0.0
+    exposure_ev: Annotated[float, Spec(label="Exposure", unit="stops", touches=C)] = 0.0
+    near_m: Annotated[float, Spec(label="Near", unit="m", lo=0.0, touches=C)] = 0.01
+    far_m: Annotated[float, Spec(label="Far", unit="m", lo=0.0, touches=C)] = 1000.0

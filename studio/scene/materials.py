@@ -1,0 +1,192 @@
+"""OpenPBR surface: the one material model of both renderers.
+
+Parameter names, defaults and meanings are those of the OpenPBR Surface specification 1.1 (Academy Software
+Foundation, https://academysoftwarefoundation.github.io/OpenPBR). `pack()` turns materials into the two arrays that
+the tracer and the viewport read; its layout is the contract between them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from studio.scene.schema import Spec, Touches
+
+M = Touches.MATERIAL
+Color = tuple[float, float, float]
+Unit = Annotated[float, Spec(lo=0.0, hi=1.0, touches=M)]
+
+
+def _unit(label: str) -> Spec:
+    return Spec(label=label, lo=0.0, hi=1.0, touches=M)
+
+
+def _color(label: str) -> Spec:
+    return Spec(label=label, lo=0.0, hi=1.0, colour=True, touches=M)
+
+
+class Texture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One image bound to one parameter. The texel is scaled and biased, then multiplies the parameter.
+
+    `channel` is "rgb", "r", "g", "b" or "a". `offset`, `rotation_deg`, `scale` are KHR_texture_transform's:
+    uv' = offset + rotate(scale * uv).
+    """
+
+    image: str  # key of scene.images; "" when missing (drawn magenta)
+    channel: str = "rgb"
+    uv: int = 0
+    offset: tuple[float, float] = (0.0, 0.0)
+    rotation_deg: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    wrap_u: str = "repeat"  # "repeat", "mirror", "clamp"
+    wrap_v: str = "repeat"
+    filter: str = "linear"  # "linear", "nearest"
+    gain: float = 1.0
+    bias: float = 0.0
+
+
+class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An OpenPBR surface. Distances in metres, luminance in nits, thickness in micrometres, colours linear Rec.709.
+
+    `textures` maps a parameter's name to its `Texture`; the names accepted are the keys of `SLOTS`.
+    """
+
+    id: str = ""
+    name: str = "material"
+    base_weight: Annotated[float, _unit("Base weight")] = 1.0
+    base_color: Annotated[Color, _color("Base colour")] = (0.8, 0.8, 0.8)
+    base_diffuse_roughness: Annotated[float, _unit("Diffuse roughness")] = 0.0
+    base_metalness: Annotated[float, _unit("Metalness")] = 0.0
+    specular_weight: Annotated[float, Spec(label="Specular weight", lo=0.0, touches=M)] = 1.0
+    specular_color: Annotated[Color, _color("Specular colour")] = (1.0, 1.0, 1.0)
+    specular_roughness: Annotated[float, _unit("Roughness")] = 0.3
+    specular_roughness_anisotropy: Annotated[float, _unit("Anisotropy")] = 0.0
+    specular_rotation_deg: Annotated[float, Spec(label="Anisotropy rotation", unit="deg", touches=M)] = 0.0
+    specular_ior: Annotated[float, Spec(label="Index of refraction", lo=1.0, soft_hi=3.0, touches=M)] = 1.5
+    transmission_weight: Annotated[float, _unit("Transmission")] = 0.0
+    transmission_color: Annotated[Color, _color("Transmission colour")] = (1.0, 1.0, 1.0)
+    transmission_depth: Annotated[float, Spec(label="Transmission depth", unit="m", lo=0.0, touches=M)] = 0.0
+    transmission_scatter: Annotated[Color, _color("Transmission scatter")] = (0.0, 0.0, 0.0)
+    transmission_scatter_anisotropy: Annotated[
+        float, Spec(label="Scatter anisotropy", lo=-0.99, hi=0.99, touches=M)
+    ] = 0.0
+    transmission_dispersion_scale: Annotated[float, _unit("Dispersion")] = 0.0
+    transmission_dispersion_abbe_number: Annotated[float, Spec(label="Abbe number", lo=9.0, soft_hi=91.0, touches=M)] = (
+        20.0
+    )
+    coat_weight: Annotated[float, _unit("Coat")] = 0.0
+    coat_color: Annotated[Color, _color("Coat colour")] = (1.0, 1.0, 1.0)
+    coat_roughness: Annotated[float, _unit("Coat roughness")] = 0.0
+    coat_roughness_anisotropy: Annotated[float, _unit("Coat anisotropy")] = 0.0
+    coat_ior: Annotated[float, Spec(label="Coat index of refraction", lo=1.0, soft_hi=3.0, touches=M)] = 1.6
+    coat_darkening: Annotated[float, _unit("Coat darkening")] = 1.0
+    fuzz_weight: Annotated[float, _unit("Fuzz")] = 0.0
+    fuzz_color: Annotated[Color, _color("Fuzz colour")] = (1.0, 1.0, 1.0)
+    fuzz_roughness: Annotated[float, _unit("Fuzz roughness")] = 0.5
+    emission_luminance: Annotated[float, Spec(label="Emission", unit="nt", lo=0.0, touches=M | Touches.LIGHT)] = 0.0
+    emission_color: Annotated[Color, Spec(label="Emission colour", lo=0.0, colour=True, touches=M | Touches.LIGHT)] = (
+        1.0,
+        1.0,
+        1.0,
+    )
+    thin_film_weight: Annotated[float, _unit("Thin film")] = 0.0
+    thin_film_thickness: Annotated[float, Spec(label="Film thickness", unit="um", lo=0.0, touches=M)] = 0.5
+    thin_film_ior: Annotated[float, Spec(label="Film index of refraction", lo=1.0, soft_hi=3.0, touches=M)] = 1.4
+    geometry_opacity: Annotated[float, _unit("Opacity")] = 1.0
+    geometry_thin_walled: Annotated[bool, Spec(label="Thin walled", touches=M)] = False
+    # beyond OpenPBR: how the surface meets the file it came from
+    alpha_mode: Annotated[str, Spec(label="Alpha mode", touches=M, animatable=False)] = "blend"  # opaque, mask, blend
+    alpha_cutoff: Annotated[float, _unit("Alpha cutoff")] = 0.5
+    double_sided: Annotated[bool, Spec(label="Emit from both sides", touches=M | Touches.LIGHT)] = False
+    normal_scale: Annotated[float, Spec(label="Normal map strength", touches=M)] = 1.0
+    bump_scale: Annotated[float, Spec(label="Bump height", unit="m", touches=M)] = 0.0
+    unlit: Annotated[bool, Spec(label="Unlit", touches=M)] = False
+    textures: dict[str, Texture] = {}
+    extra: dict[str, msgspec.Raw] = {}
+
+
+# Slots that take a texture, in the order of their codes in the packed slot table.
+SLOTS: dict[str, int] = {
+    name: code
+    for code, name in enumerate(
+        (
+            "base_color",
+            "base_metalness",
+            "specular_roughness",
+            "specular_weight",
+            "specular_color",
+            "specular_roughness_anisotropy",
+            "transmission_weight",
+            "coat_weight",
+            "coat_roughness",
+            "coat_color",
+            "fuzz_weight",
+            "fuzz_color",
+            "fuzz_roughness",
+            "emission_color",
+            "thin_film_weight",
+            "thin_film_thickness",
+            "geometry_opacity",
+            "geometry_normal",
+            "geometry_coat_normal",
+            "bump",
+            "specular_rotation",
+        )
+    )
+}
+
+# --- the packed form -------------------------------------------------------------------------------------------------
+# A material is STRIDE floats. Scalars first by name, colours as three floats. Integers are stored as float values.
+_LAYOUT: tuple[tuple[str, int], ...] = (
+    ("base_color", 3),  # premultiplied by base_weight
+    ("base_diffuse_roughness", 1),
+    ("base_metalness", 1),
+    ("specular_weight", 1),
+    ("specular_color", 3),
+    ("specular_roughness", 1),
+    ("specular_roughness_anisotropy", 1),
+    ("specular_rotation", 1),  # radians
+    ("specular_ior", 1),
+    ("transmission_weight", 1),
+    ("transmission_color", 3),
+    ("transmission_depth", 1),
+    ("transmission_scatter", 3),
+    ("transmission_scatter_anisotropy", 1),
+    ("transmission_dispersion_scale", 1),
+    ("transmission_dispersion_abbe_number", 1),
+    ("coat_weight", 1),
+    ("coat_color", 3),
+    ("coat_roughness", 1),
+    ("coat_roughness_anisotropy", 1),
+    ("coat_ior", 1),
+    ("coat_darkening", 1),
+    ("fuzz_weight", 1),
+    ("fuzz_color", 3),
+    ("fuzz_roughness", 1),
+    ("emission", 3),  # emission_luminance * emission_color, nits
+    ("thin_film_weight", 1),
+    ("thin_film_thickness", 1),
+    ("thin_film_ior", 1),
+    ("geometry_opacity", 1),
+    ("thin_walled", 1),
+    ("alpha_mode", 1),  # 0 opaque, 1 mask, 2 blend
+    ("alpha_cutoff", 1),
+    ("double_sided", 1),
+    ("normal_scale", 1),
+    ("bump_scale", 1),
+    ("unlit", 1),
+    ("slot_start", 1),  # rows of the slot table
+    ("slot_count", 1),
+)
+OFFSET: dict[str, int] = {}
+STRIDE = 0
+for _name, _size in _LAYOUT:
+    OFFSET[_name] = STRIDE
+    STRIDE += _size
+STRIDE = 64 if STRIDE <= 64 else STRIDE
+
+# A texture slot is SLOT_STRIDE floats: target (SLOTS), image index (-1: missing), uv set, channel (0 r, 1 g, 2 b, 3 a,
+# 4 rgb), wrap u, wrap v (0 repeat, 1 mirror, 2 clamp), filter (0 nearest, 1 linear), colour space (0 data, 1 srgb,
+# 2 linear), gain, bias, then the 2x3 matrix that maps uv (row major).
+SLOT_STRIDE = 16
