@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from studio.scene.schema import Spec, Touches
+from studio.scene.schema import Spec, Touches, entity_kind
 
 T = Touches.TRANSFORM
 C = Touches.CAMERA
@@ -35,6 +35,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     extra: dict[str, msgspec.Raw] = {}
 
 
+@entity_kind
 class Group(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="group"):
     """A node of the tree. `muted` and `solo` act on all lights below it."""
 
@@ -42,6 +43,7 @@ class Group(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="group"):
     solo: Annotated[bool, Spec(label="Solo", touches=Touches.LIGHT)] = False
 
 
+@entity_kind
 class MeshObject(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="mesh"):
     """An instance of a mesh. `materials[p]` is the material id of the mesh's part p ("" is the default material).
 
@@ -59,6 +61,7 @@ class MeshObject(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="mes
     visible_reflection: Annotated[bool, Spec(label="Seen in reflections", touches=Touches.HIERARCHY)] = True
 
 
+@entity_kind
 class Camera(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="camera"):
     """A camera looking along its own -z. The gate fits `fit`: the sensor's width or height spans the image's."""
 

@@ -3,74 +3,175 @@
 `flatten` resolves hierarchy, animation, mute and solo, units, instances and deformation into arrays. The viewport and
 the tracer read a `FlatScene` and nothing else. A section that did not change since the last flatten keeps its
 identity (`is`), so a consumer uploads only what is not the same object.
+
+Identity comes in two steps. Each stage (tree, materials, objects, lights) keeps what it made in `FlatScene.cache` and
+reads anew only the records that are not the same object. Whatever a stage did make anew is then compared with the
+previous section by content, so that even a wholly different way to the same scene uploads nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from studio.scene.geometry import Deformed, Image
-
-# flags of INSTANCE
-SEEN_BY_CAMERA, SEEN_IN_REFLECTIONS, CASTS_SHADOWS, MOVES = 1, 2, 4, 8
-
-INSTANCE = np.dtype(
-    [
-        ("mesh", "i4"),  # row of FlatScene.meshes
-        ("object", "i4"),  # index into FlatScene.object_names
-        ("material_start", "i4"),  # part p has material FlatScene.instance_materials[material_start + p]
-        ("flags", "u4"),
-        ("link", "u4"),  # receiver bits for light linking, all ones by default
-        ("open", "f4", (3, 4)),  # object to world at shutter open
-        ("close", "f4", (3, 4)),  # and at shutter close
-    ]
+from studio.scene.entities import Camera, Id
+from studio.scene.flat import (
+    CASTS_SHADOWS,
+    INSTANCE,
+    MOVES,
+    SEEN_BY_CAMERA,
+    SEEN_IN_REFLECTIONS,
+    FlatCamera,
+    FlatScene,
 )
+from studio.scene.flat_camera import find_camera, framing, resolve_camera
+from studio.scene.flat_lights import Lamps, light_images, light_rows
+from studio.scene.flat_objects import Moment, Objects, place_objects
+from studio.scene.flat_surfaces import Surfaces, pack_surfaces
+from studio.scene.pose import Posing
+from studio.scene.scene import Scene
+from studio.scene.tree import MUTED, Tree, grow
 
-
-@dataclass(frozen=True, slots=True)
-class FlatCamera:
-    """A camera resolved at a frame. Matrices are rigid camera-to-world (3, 4), at shutter open and close."""
-
-    name: str
-    open: NDArray[np.float32]
-    close: NDArray[np.float32]
-    orthographic: bool
-    half_width: float  # tangent of half the angle (perspective) or half the size in metres (orthographic) along `fit`
-    fit: str  # "horizontal": half_width spans the image's width; "vertical": its height
-    shift: tuple[float, float]  # in units of the fitted side's full length, x right, y up
-    lens_radius_m: float
-    focus_distance_m: float
-    blades: int
-    blade_rotation: float  # radians
-    exposure_ev: float
-    shutter: tuple[float, float] = (0.0, 0.0)  # frames, relative to the frame
-
-    def half_extents(self, width: int, height: int) -> tuple[float, float]:
-        """Half the image plane at distance 1 (perspective) or in metres (orthographic), for an image in pixels."""
-        if self.fit == "vertical":
-            return self.half_width * width / height, self.half_width
-        return self.half_width, self.half_width * height / width
+__all__ = [
+    "CASTS_SHADOWS",
+    "INSTANCE",
+    "MOVES",
+    "SEEN_BY_CAMERA",
+    "SEEN_IN_REFLECTIONS",
+    "FlatCamera",
+    "FlatScene",
+    "flatten",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FlatScene:
-    """Everything a renderer needs for one frame. Arrays are read-only; sections keep identity when unchanged."""
+class Stages:
+    """What the next flatten builds on: every stage's result, and the posing of the scene's tracks."""
 
-    frame: float
-    fps: float
-    camera: FlatCamera
-    meshes: tuple[Deformed, ...]
-    instances: NDArray[np.void]  # INSTANCE
-    instance_materials: NDArray[np.int32]
-    object_names: tuple[str, ...]
-    materials: NDArray[np.float32]  # (m, materials.STRIDE), see materials.pack
-    slots: NDArray[np.float32]  # (s, materials.SLOT_STRIDE)
-    material_names: tuple[str, ...]
-    textures: tuple[Image, ...]
-    lights: NDArray[np.void]  # lights.LIGHT
-    light_names: tuple[str, ...]
-    light_groups: tuple[str, ...]  # group 0 is "" (no group)
-    warnings: tuple[str, ...] = ()
+    posing: Posing
+    tree: Tree
+    surfaces: Surfaces
+    objects: Objects
+    lamps: Lamps
+
+
+def flatten(scene: Scene, frame: float, *, previous: FlatScene | None = None, camera: Id = "") -> FlatScene:
+    """The scene at `frame` as a renderer reads it.
+
+    `camera` (an id, or a name) overrides the scene's active camera. `previous` is an earlier result for this scene
+    or any other: its sections are kept where they hold the same, and the work of making them is saved.
+    Things that cannot be rendered (degenerate transforms, meshes with bad indices, lights without size) are left out
+    and named in `warnings`; so are a missing camera or missing lights. Raises BadAsset for a camera that does not
+    exist and for a light whose unit does not fit its kind.
+    """
+    # a number too large for its place becomes infinite, and what holds it is left out and named
+    with np.errstate(over="ignore", invalid="ignore"):
+        new = _flattened(scene, frame, previous.cache if previous is not None else None, camera)
+    return new if previous is None else _keeping(new, previous)
+
+
+def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) -> FlatScene:
+    posing = _posing(scene, before)
+    entities, materials = posing.at(scene, frame)
+    tree = grow(entities, before.tree if before else None)
+    chosen = find_camera(scene, entities, camera)
+    moment = _shutter(scene, frame, posing, tree, chosen)
+
+    images = light_images(tree, before.lamps if before else None)
+    silenced = tree.any_solo or bool((tree.bits[tree.objects] & MUTED).any())
+    surfaces = pack_surfaces(scene, materials, images, silenced, before.surfaces if before else None)
+    objects = place_objects(scene, moment, surfaces, before.objects if before else None)
+    lamps = light_rows(moment, images, surfaces, objects, before.lamps if before else None)
+
+    warnings = [
+        *posing.warnings,
+        *tree.warnings(),
+        *surfaces.warnings,
+        *objects.warnings,
+        *objects.pose_warnings,
+        *lamps.warnings,
+    ]
+    flat_camera = resolve_camera(chosen, moment)
+    if flat_camera is None:
+        flat_camera = framing(objects)
+        warnings.append("There is no usable camera, so the scene was framed from above to the right; add a camera.")
+    if not len(lamps.rows):
+        warnings.append("There are no lights, so the picture will be black; add a light or an emissive material.")
+    return FlatScene(
+        frame=float(frame),
+        fps=scene.fps,
+        camera=flat_camera,
+        meshes=objects.meshes,
+        instances=objects.instances,
+        instance_materials=objects.materials,
+        object_names=objects.names,
+        materials=surfaces.rows,
+        slots=surfaces.slots,
+        material_names=surfaces.names,
+        textures=surfaces.textures,
+        lights=lamps.rows,
+        light_names=lamps.names,
+        light_groups=lamps.groups,
+        warnings=tuple(warnings),
+        cache=Stages(posing, tree, surfaces, objects, lamps),
+    )
+
+
+def _posing(scene: Scene, before: Stages | None) -> Posing:
+    """The tracks bound to their fields; kept while tracks, ids and kinds stay."""
+    if before is not None and before.posing.source is scene.tracks and before.posing.still_fits(scene):
+        return before.posing
+    return Posing(scene)
+
+
+def _shutter(scene: Scene, frame: float, posing: Posing, tree: Tree, camera: Camera | None) -> Moment:
+    """The trees at shutter open and close; `tree` itself where nothing can differ from the frame."""
+    if camera is None or not scene.tracks:
+        return Moment(tree, tree, tree)
+    trees = []
+    for offset in (camera.shutter_open, camera.shutter_close):
+        if offset == 0.0 or not np.isfinite(offset):
+            trees.append(tree)
+        else:
+            trees.append(grow(posing.at(scene, frame + offset)[0], tree))
+    opened, closed = trees
+    return Moment(tree, opened, opened if camera.shutter_open == camera.shutter_close else closed)
+
+
+_SECTIONS = (
+    "instances",
+    "instance_materials",
+    "object_names",
+    "materials",
+    "slots",
+    "material_names",
+    "lights",
+    "light_names",
+    "light_groups",
+    "warnings",
+)
+
+
+def _keeping(new: FlatScene, old: FlatScene) -> FlatScene:
+    """`new` with the sections of `old` that hold the same."""
+    kept: dict[str, Any] = {name: _kept(getattr(new, name), getattr(old, name)) for name in _SECTIONS}
+    kept["camera"] = old.camera if new.camera.same(old.camera) else new.camera
+    for name in ("meshes", "textures"):  # tuples of objects that are compared by identity
+        mine, theirs = getattr(new, name), getattr(old, name)
+        same = len(mine) == len(theirs) and all(a is b for a, b in zip(mine, theirs, strict=True))
+        kept[name] = theirs if same else mine
+    return FlatScene(frame=new.frame, fps=new.fps, cache=new.cache, **kept)
+
+
+def _kept(new: Any, old: Any) -> Any:
+    if new is old:
+        return old
+    if isinstance(new, tuple):
+        return old if new == old else new
+    return old if new.shape == old.shape and _bytes(new) == _bytes(old) else new
+
+
+def _bytes(array: Any) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

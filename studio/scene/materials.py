@@ -7,9 +7,15 @@ the tracer and the viewport read; its layout is the contract between them.
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from studio.scene.schema import Spec, Touches
 
@@ -72,9 +78,9 @@ class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         float, Spec(label="Scatter anisotropy", lo=-0.99, hi=0.99, touches=M)
     ] = 0.0
     transmission_dispersion_scale: Annotated[float, _unit("Dispersion")] = 0.0
-    transmission_dispersion_abbe_number: Annotated[float, Spec(label="Abbe number", lo=9.0, soft_hi=91.0, touches=M)] = (
-        20.0
-    )
+    transmission_dispersion_abbe_number: Annotated[
+        float, Spec(label="Abbe number", lo=9.0, soft_hi=91.0, touches=M)
+    ] = 20.0
     coat_weight: Annotated[float, _unit("Coat")] = 0.0
     coat_color: Annotated[Color, _color("Coat colour")] = (1.0, 1.0, 1.0)
     coat_roughness: Annotated[float, _unit("Coat roughness")] = 0.0
@@ -190,3 +196,115 @@ STRIDE = 64 if STRIDE <= 64 else STRIDE
 # 4 rgb), wrap u, wrap v (0 repeat, 1 mirror, 2 clamp), filter (0 nearest, 1 linear), colour space (0 data, 1 srgb,
 # 2 linear), gain, bias, then the 2x3 matrix that maps uv (row major).
 SLOT_STRIDE = 16
+
+_CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3, "rgb": 4}
+_WRAPS = {"repeat": 0, "mirror": 1, "clamp": 2}
+_FILTERS = {"nearest": 0, "linear": 1}
+_SPACES = {"data": 0, "srgb": 1, "linear": 2}
+_ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
+DEFAULT = Material(id="", name="default")
+
+_DIRECT = tuple(name for name, _ in _LAYOUT if name in Material.__struct_fields__ and name != "alpha_mode")
+_RENAMED = ("base_weight", "specular_rotation_deg", "emission_luminance", "emission_color")
+_RENAMED_SWITCHES = ("geometry_thin_walled", "alpha_mode")
+
+
+def pack(materials: Sequence[Material], slots: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """(m, STRIDE) rows of materials as `_LAYOUT` lays them out.
+
+    `slots` is the table that `pack_slots` made of the same materials; without it no material has textures. A number
+    that is not finite takes the default's value, so that no renderer meets NaN.
+    """
+    rows = np.zeros((len(materials), STRIDE), np.float32)
+    if not len(materials):
+        return rows
+    columns = zip(*map(attrgetter(*_DIRECT), materials), strict=True)
+    for name, column in zip(_DIRECT, columns, strict=True):
+        _put(rows, name, np.array(column, np.float64), getattr(DEFAULT, name))
+    weight, rotation, luminance, color = (
+        np.array(column, np.float64) for column in zip(*map(attrgetter(*_RENAMED), materials), strict=True)
+    )
+    start = OFFSET["base_color"]
+    rows[:, start : start + 3] *= np.nan_to_num(weight, nan=1.0)[:, None]
+    _put(rows, "specular_rotation", np.radians(rotation), 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        _put(rows, "emission", luminance[:, None] * color, 0.0)
+    rows[:, OFFSET["thin_walled"]] = [m.geometry_thin_walled for m in materials]
+    rows[:, OFFSET["alpha_mode"]] = [_ALPHA_MODES.get(m.alpha_mode, 2) for m in materials]
+    counts = np.array([sum(name in SLOTS for name in m.textures) for m in materials])
+    if slots is not None and counts.any():
+        rows[:, OFFSET["slot_start"]] = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        rows[:, OFFSET["slot_count"]] = counts
+    return rows
+
+
+def _put(rows: NDArray[np.float32], name: str, values: NDArray[np.float64], default: object) -> None:
+    start = OFFSET[name]
+    values = values.reshape(len(rows), -1)
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32))
+    rows[:, start : start + values.shape[1]] = np.where(finite, values, np.asarray(default, np.float64))
+
+
+def pack_slots(
+    materials: Sequence[Material], images: Mapping[str, int], colour_space: Callable[[str], str]
+) -> NDArray[np.float32]:
+    """(s, SLOT_STRIDE) texture slots of materials, each material's together and in the order of `SLOTS`.
+
+    `images` gives the row of FlatScene.textures of an image key (a missing key is -1, drawn magenta) and
+    `colour_space` an image key's space. Images bound to parameters that are not colours are read as data whatever
+    they say.
+    """
+    rows = [
+        _slot(name, material.textures[name], images, colour_space)
+        for material in materials
+        if material.textures
+        for name in SLOTS
+        if name in material.textures
+    ]
+    return np.array(rows, np.float32).reshape(-1, SLOT_STRIDE)
+
+
+def _slot(
+    name: str, texture: Texture, images: Mapping[str, int], colour_space: Callable[[str], str]
+) -> tuple[float, ...]:
+    space = colour_space(texture.image) if name.endswith("_color") else "data"
+    return (
+        SLOTS[name],
+        images.get(texture.image, -1),
+        texture.uv if texture.uv in (0, 1) else 0,
+        _CHANNELS.get(texture.channel, 4),
+        _WRAPS.get(texture.wrap_u, 0),
+        _WRAPS.get(texture.wrap_v, 0),
+        _FILTERS.get(texture.filter, 1),
+        _SPACES.get(space, 1),
+        _finite(texture.gain, 1.0),
+        _finite(texture.bias, 0.0),
+        *_uv_matrix(tuple(texture.offset), texture.rotation_deg, tuple(texture.scale)),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _uv_matrix(
+    offset: tuple[float, float], rotation_deg: float, scale: tuple[float, float]
+) -> tuple[float, float, float, float, float, float]:
+    """Row-major 2x3 matrix of KHR_texture_transform: uv' = translation * rotation * scale * uv.
+
+    The rotation is counter-clockwise with v running down, as its text, Babylon.js and Blender have it; the GLSL
+    listing in its README turns the other way (github.com/KhronosGroup/glTF/issues/1563).
+    """
+    angle = math.radians(_finite(rotation_deg, 0.0))
+    c, s = math.cos(angle), math.sin(angle)
+    (u, v), (x, y) = offset, scale
+    x, y = _finite(x, 1.0), _finite(y, 1.0)
+    return (c * x, s * y, _finite(u, 0.0), -s * x, c * y, _finite(v, 0.0))
+
+
+def _finite(value: float, default: float) -> float:
+    return value if abs(value) < 1e30 else default
+
+
+def emissive(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(m,) True for packed materials that emit light."""
+    start = OFFSET["emission"]
+    return np.asarray((rows[:, start : start + 3] > 0).any(axis=1))

@@ -1,0 +1,374 @@
+"""Operations on scenes: pure functions of a scene; the document makes them undoable.
+
+Each takes a scene and ids and returns a new scene. Mixed selections are the normal case: an operation acts on what it
+has a meaning for (mute on lights and groups) and passes over the rest. What cannot be done raises BadAsset with a
+sentence and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike
+
+from studio.errors import BadAsset
+from studio.scene.animation import Curve, evaluate, make_curve
+from studio.scene.entities import Camera, Entity, Group, Id, MeshObject
+from studio.scene.lights import Light
+from studio.scene.materials import Material
+from studio.scene.photometry import units_of
+from studio.scene.pose import split_track
+from studio.scene.scene import Scene, free_id, placed
+from studio.scene.schema import check, fields
+from studio.scene.transforms import inverse, look_at, multiply, sound
+
+Vec3 = tuple[float, float, float]
+
+
+# --- flags -----------------------------------------------------------------------------------------------------------
+def mute(scene: Scene, ids: Iterable[Id], *, on: bool = True) -> Scene:
+    """Mute or unmute lights and groups; a muted light emits nothing in any view and is drawn grey."""
+    return scene.replace_each(ids, muted=on)
+
+
+def solo(scene: Scene, ids: Iterable[Id], *, on: bool = True) -> Scene:
+    """Solo lights and groups; while any is soloed, every light that is not is silent."""
+    return scene.replace_each(ids, solo=on)
+
+
+def clear_solo(scene: Scene) -> Scene:
+    """End all soloing."""
+    return scene.replace_each([id_ for id_, e in scene.entities.items() if getattr(e, "solo", False)], solo=False)
+
+
+def show(scene: Scene, ids: Iterable[Id], *, on: bool = True) -> Scene:
+    """Show or hide entities and all below them, in every view and render."""
+    return scene.replace_each(_entities(scene, ids), visible=on)
+
+
+def lock(scene: Scene, ids: Iterable[Id], *, on: bool = True) -> Scene:
+    """Keep entities from being picked and moved in the viewport."""
+    return scene.replace_each(_entities(scene, ids), locked=on)
+
+
+def rename(scene: Scene, id_: Id, name: str) -> Scene:
+    """Give an entity or material another name; its id stays."""
+    if not name.strip():
+        raise BadAsset("A name cannot be empty.")
+    return scene.replace(id_, name=name)
+
+
+def set_field(scene: Scene, ids: Iterable[Id], field: str, value: Any) -> Scene:
+    """Set one field of everything that has it; BadAsset when nothing has."""
+    ids = list(ids)
+    if ids and not any(field in fields(type(scene.get(id_))) for id_ in ids):
+        raise BadAsset(f'Nothing that is selected has the field "{field}".')
+    return scene.replace_each(ids, **{field: value})
+
+
+def offset_field(scene: Scene, ids: Iterable[Id], field: str, *, add: float = 0.0, times: float = 1.0) -> Scene:
+    """Change a number of many entities relative to each one's own, kept within the field's limits."""
+    new: dict[Id, Entity] = {}
+    for id_ in _entities(scene, ids):
+        entity = scene.entities[id_]
+        info = fields(type(entity)).get(field)
+        if info is None or info.shape not in ("float", "int"):
+            continue
+        value = getattr(entity, field) * times + add
+        value = max(value, info.spec.lo) if info.spec.lo is not None else value
+        value = min(value, info.spec.hi) if info.spec.hi is not None else value
+        value = round(value) if info.shape == "int" else value
+        new[id_] = msgspec.structs.replace(entity, **{field: check(type(entity), field, value, where=entity.name)})
+    return scene.put(new)
+
+
+# --- the tree --------------------------------------------------------------------------------------------------------
+def group(scene: Scene, ids: Iterable[Id], name: str = "group") -> tuple[Scene, Id]:
+    """Put entities into a new group where the first of them hangs; they stay where they are. Gives the group's id."""
+    tops = _topmost(scene, ids)
+    if not tops:
+        raise BadAsset("Select something to group first.")
+    parent = scene.entities[tops[0]].parent
+    id_ = scene.free_id(name)
+    return scene.add(Group(id=id_, name=name, parent=parent)).reparent(tops, id_), id_
+
+
+def ungroup(scene: Scene, ids: Iterable[Id]) -> Scene:
+    """Dissolve groups: what hangs in them moves up and stays where it is."""
+    for id_ in _entities(scene, ids):
+        if isinstance(scene.entities[id_], Group):
+            scene = scene.reparent(scene.children(id_), scene.entities[id_].parent).remove([id_])
+    return scene
+
+
+def reparent(scene: Scene, ids: Iterable[Id], parent: Id, *, keep_world: bool = True) -> Scene:
+    """Hang entities below another, see `Scene.reparent`."""
+    return scene.reparent(ids, parent, keep_world=keep_world)
+
+
+def reorder(scene: Scene, ids: Iterable[Id], before: Id = "") -> Scene:
+    """Move entities in front of `before` in the outliner's order, or to the end."""
+    moved = {id_: scene.entities[id_] for id_ in _entities(scene, ids) if id_ != before}
+    out: dict[Id, Entity] = {}
+    for id_, entity in scene.entities.items():
+        if id_ == before:
+            out.update(moved)
+        if id_ not in moved:
+            out[id_] = entity
+    return replace(scene, entities={**out, **moved})
+
+
+def delete(scene: Scene, ids: Iterable[Id]) -> Scene:
+    """Remove entities with everything below them and their animation; materials are taken off what wears them."""
+    ids = list(ids)
+    materials = set(ids) & scene.materials.keys()
+    if materials:
+        bare = {
+            id_: msgspec.structs.replace(e, materials=tuple("" if m in materials else m for m in e.materials))
+            for id_, e in scene.entities.items()
+            if isinstance(e, MeshObject) and materials.intersection(e.materials)
+        }
+        scene = scene.put(bare)
+    return scene.remove(ids)
+
+
+def duplicate(scene: Scene, ids: Iterable[Id], *, offset: Vec3 = (0.0, 0.0, 0.0)) -> tuple[Scene, tuple[Id, ...]]:
+    """Copies of entities with everything below them and their animation; geometry and materials are shared.
+
+    Joints inside the copied part are copied along. Gives the ids of the topmost copies.
+    """
+    tops = _topmost(scene, ids)
+    copied = scene.descendants(tops)
+    taken = scene.entities.keys() | scene.materials.keys()
+    names: dict[Id, Id] = {}
+    for id_ in copied:
+        names[id_] = free_id(_stem(id_), lambda wish: wish in taken)
+        taken.add(names[id_])
+    new: dict[Id, Entity] = {}
+    for id_ in copied:
+        entity = scene.entities[id_]
+        values: dict[str, Any] = {"id": names[id_], "parent": names.get(entity.parent, entity.parent)}
+        if isinstance(entity, MeshObject):
+            values["joints"] = tuple(names.get(joint, joint) for joint in entity.joints)
+        if id_ in tops:
+            values["translation"] = tuple(a + b for a, b in zip(entity.translation, offset, strict=True))
+        new[names[id_]] = msgspec.structs.replace(entity, **values)
+    tracks = {}
+    for track, curve in scene.tracks.items():
+        target = split_track(track)[0]
+        if target in names:
+            tracks[names[target] + track[len(target) :]] = curve
+    out = replace(scene, entities={**scene.entities, **new})
+    if tracks:
+        out = replace(out, tracks={**scene.tracks, **tracks})
+    return out, tuple(names[id_] for id_ in tops)
+
+
+# --- transforms ------------------------------------------------------------------------------------------------------
+def translate(scene: Scene, ids: Iterable[Id], by: Vec3) -> Scene:
+    """Move entities by metres along the world's axes."""
+    matrix = np.eye(3, 4)
+    matrix[:, 3] = by
+    return transform(scene, ids, matrix)
+
+
+def transform(scene: Scene, ids: Iterable[Id], matrix: ArrayLike) -> Scene:
+    """Apply a world-space (3, 4) matrix to entities; what hangs below a moved one moves with it once."""
+    by = np.asarray(matrix, np.float64)
+    if by.shape != (3, 4) or not sound(by[None])[0]:
+        raise BadAsset("A transform must be 3 rows of 4 finite numbers that do not flatten what they move.")
+    tops = _topmost(scene, ids)
+    if not tops:
+        return scene
+    worlds = scene.world_matrices()
+    entities = [scene.entities[id_] for id_ in tops]
+    above = np.stack([worlds.get(e.parent, np.eye(3, 4)) for e in entities])
+    if not sound(above).all():
+        raise BadAsset("What hangs below a degenerate transform cannot be moved in the world.")
+    local = multiply(inverse(above), multiply(np.broadcast_to(by, above.shape), np.stack([worlds[i] for i in tops])))
+    if np.array_equal(by[:, :3], np.eye(3)):  # a pure move must not disturb the other fields by rounding
+        moved = {
+            id_: msgspec.structs.replace(e, translation=tuple(m[:, 3].tolist()))
+            for id_, e, m in zip(tops, entities, local, strict=True)
+        }
+        return scene.put(moved)
+    return scene.put({id_: placed(e, m) for id_, e, m in zip(tops, entities, local, strict=True)})
+
+
+def aim(scene: Scene, ids: Iterable[Id], target: Vec3) -> Scene:
+    """Turn lights and cameras (anything that looks along -z) towards a point of the world."""
+    for id_ in _entities(scene, ids):
+        entity = scene.entities[id_]
+        at = scene.world_matrix(id_)[:, 3]
+        if np.linalg.norm(at - np.asarray(target)) < 1e-9:
+            continue
+        above = scene.world_matrix(entity.parent)[None]
+        if not sound(above)[0]:
+            raise BadAsset(f'"{entity.name or id_}" hangs below a degenerate transform and cannot be aimed.')
+        world = look_at(at.tolist(), target)
+        turned = placed(entity, multiply(inverse(above), world[None])[0])
+        scene = scene.put({id_: msgspec.structs.replace(turned, translation=entity.translation, scale=entity.scale)})
+    return scene
+
+
+# --- lights, cameras and materials -----------------------------------------------------------------------------------
+def set_light_kind(scene: Scene, ids: Iterable[Id], kind: str) -> Scene:
+    """Turn lights into another kind; a unit that the new kind does not know becomes its natural one."""
+    units = units_of(kind)
+    if not units:
+        raise BadAsset(f'There is no kind of light called "{kind}".')
+    new: dict[Id, Entity] = {}
+    for id_ in _entities(scene, ids):
+        entity = scene.entities[id_]
+        if isinstance(entity, Light):
+            unit = entity.unit if entity.unit in units else units[0]
+            new[id_] = msgspec.structs.replace(entity, light=kind, unit=unit)
+    return scene.put(new)
+
+
+def assign_material(scene: Scene, ids: Iterable[Id], material: Id, *, part: int = -1) -> Scene:
+    """Put a material on all parts of objects, or on one part."""
+    if material and material not in scene.materials:
+        raise BadAsset(f'There is no material "{material}" in the scene.')
+    new: dict[Id, Entity] = {}
+    for id_ in _entities(scene, ids):
+        entity = scene.entities[id_]
+        if isinstance(entity, MeshObject):
+            mesh = scene.meshes.get(entity.mesh)
+            parts = len(mesh.parts) - 1 if mesh is not None else max(len(entity.materials), 1)
+            worn = [*entity.materials, *[""] * parts][:parts]
+            worn = [material if part in (-1, i) else m for i, m in enumerate(worn)]
+            new[id_] = msgspec.structs.replace(entity, materials=tuple(worn))
+    return scene.put(new)
+
+
+def duplicate_material(scene: Scene, id_: Id) -> tuple[Scene, Id]:
+    """A copy of a material under a new id, which it gives."""
+    material = scene.get(id_)
+    if not isinstance(material, Material):
+        raise BadAsset(f'"{id_}" is not a material.')
+    new = scene.free_id(_stem(id_))
+    return scene.add(msgspec.structs.replace(material, id=new)), new
+
+
+def set_camera(scene: Scene, id_: Id) -> Scene:
+    """Make a camera the active one; "" lets the studio frame the scene."""
+    if id_ and not isinstance(scene.entities.get(id_), Camera):
+        raise BadAsset(f'"{id_}" is not a camera of the scene.')
+    return replace(scene, camera=id_)
+
+
+# --- animation -------------------------------------------------------------------------------------------------------
+def set_key(scene: Scene, id_: Id, field: str, frame: float, value: float | Sequence[float] | None = None) -> Scene:
+    """Set a key of a field at a frame: the value given, or the field's present one. Makes the track when needed.
+
+    A track with tangents gets flat ones at the new key.
+    """
+    record = scene.get(id_)
+    info = fields(type(record)).get(field)
+    if info is None or not info.animatable:
+        raise BadAsset(f'"{field}" of "{id_}" cannot be animated.')
+    new = np.atleast_1d(np.asarray(getattr(record, field) if value is None else value, np.float64))
+    name = f"{id_}.{field}"
+    curve = scene.tracks.get(name)
+    if curve is None:
+        fresh = make_curve([frame], new[None], rotation=field == "rotation", where=name)
+        return replace(scene, tracks={**scene.tracks, name: fresh})
+    if new.shape != curve.values.shape[1:]:
+        raise BadAsset(f"{name} takes {curve.values.shape[1]} numbers a key, not {new.size}.")
+    at = int(np.searchsorted(curve.times, frame))
+    there = at < len(curve.times) and curve.times[at] == frame
+
+    def with_row(rows: Any, row: Any) -> Any:
+        if rows is None:
+            return None
+        out = np.array(rows) if there else np.insert(rows, at, row, axis=0)
+        out[at] = row
+        return out
+
+    flat = 0.0
+    return _with_curve(
+        scene,
+        name,
+        curve,
+        times=curve.times if there else np.insert(curve.times, at, frame),
+        values=with_row(curve.values, new),
+        in_tangents=with_row(curve.in_tangents, flat),
+        out_tangents=with_row(curve.out_tangents, flat),
+    )
+
+
+def remove_key(scene: Scene, id_: Id, field: str, frame: float) -> Scene:
+    """Remove the key at a frame; with the last one the track goes and the field keeps that value."""
+    name = f"{id_}.{field}"
+    curve = scene.tracks.get(name)
+    if curve is None or frame not in curve.times:
+        raise BadAsset(f"{name} has no key at frame {frame:g}.")
+    keep = curve.times != frame
+    if not keep.any():
+        return remove_track(scene, name, frame)
+    rest = {
+        part: None if getattr(curve, part) is None else getattr(curve, part)[keep]
+        for part in ("times", "values", "in_tangents", "out_tangents")
+    }
+    return _with_curve(scene, name, curve, **rest)
+
+
+def remove_track(scene: Scene, name: str, frame: float) -> Scene:
+    """Remove a track; its field keeps the value that it has at `frame`."""
+    target, field, item = split_track(name)
+    value: Any = tuple(evaluate(scene.tracks[name], frame)[0].tolist())
+    record = scene.get(target)
+    info = fields(type(record))[field]
+    if item >= 0:
+        value = tuple(value[0] if i == item else v for i, v in enumerate(getattr(record, field)))
+    elif info.shape != "vector":
+        value = value[0] >= 0.5 if info.shape == "bool" else round(value[0]) if info.shape == "int" else value[0]
+    out = replace(scene, tracks={k: v for k, v in scene.tracks.items() if k != name})
+    return out.replace(target, **{field: value})
+
+
+def _with_curve(scene: Scene, name: str, curve: Curve, **parts: Any) -> Scene:
+    new = make_curve(
+        parts.pop("times"),
+        parts.pop("values"),
+        interpolation=curve.interpolation,
+        pre=curve.pre,
+        post=curve.post,
+        rotation=curve.rotation,
+        where=name,
+        **parts,
+    )
+    return replace(scene, tracks={**scene.tracks, name: new})
+
+
+# --- ids -------------------------------------------------------------------------------------------------------------
+def _entities(scene: Scene, ids: Iterable[Id]) -> list[Id]:
+    """The entities among `ids`, each once; BadAsset for an id that is not in the scene."""
+    return [id_ for id_ in dict.fromkeys(ids) if scene.get(id_) is scene.entities.get(id_)]
+
+
+def _topmost(scene: Scene, ids: Iterable[Id]) -> list[Id]:
+    """Those entities that do not hang below another of them."""
+    chosen = _entities(scene, ids)
+    wanted, entities = set(chosen), scene.entities
+
+    def covered(id_: Id) -> bool:
+        above, steps = entities[id_].parent, 0
+        while above in entities and steps <= len(entities):
+            if above in wanted:
+                return True
+            above, steps = entities[above].parent, steps + 1
+        return False
+
+    return [id_ for id_ in chosen if not covered(id_)]
+
+
+def _stem(id_: Id) -> str:
+    """An id without the number that `free_id` added."""
+    head, dot, tail = id_.rpartition(".")
+    return head if dot and head and tail.isdigit() else id_
