@@ -1,0 +1,323 @@
+"""The scene as the tracer holds it: flat arrays built from a FlatScene, then copied to the device once.
+
+Objects that stand still and are not shared are baked into one world-space triangle soup under one hierarchy; shared,
+moving, deforming or partly hidden ones keep their own hierarchy and are reached through an instance row. Instance 0 is
+the baked soup itself (identity). Everything is ndarrays: their sizes are not part of a kernel's code, so no scene ever
+compiles anything.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import taichi as ti
+from numpy.typing import NDArray
+
+from studio.render.tracer import bvh, traverse
+from studio.scene import flatten as flat_scene
+from studio.scene.flatten import FlatScene
+from studio.scene.geometry import Deformed
+from studio.scene.materials import OFFSET, SLOT_STRIDE, SLOTS
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+BAKE_COPIES = 65536  # shared meshes are baked too while all their copies stay below this many triangles
+
+
+@dataclass(slots=True)
+class HostScene:
+    """Arrays ready for the device; columns are named in `traverse`."""
+
+    nodes: F32
+    root: int
+    triangles: F32
+    indices: I32
+    vertices: F32
+    instances: F32
+    parts: I32
+    materials: F32
+    slots: F32
+    lo: F32
+    hi: F32
+    part_start: I32 = field(default_factory=lambda: np.zeros(0, np.int32))  # first parts row of each FlatScene instance
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Triangles of one mesh, already in the space they are traced in."""
+
+    positions: F32
+    close: F32 | None
+    triangles: NDArray[np.uint32]
+    normals: F32 | None
+    tangents: F32 | None
+    mesh: Deformed
+    first_part: int
+    flip: bool
+
+
+def _matrix4(rows: F32) -> NDArray[np.float64]:
+    m = np.eye(4)
+    m[:3] = rows
+    return m
+
+
+def _bake(piece: Deformed, matrix: F32, first_part: int) -> _Piece:
+    m = matrix.astype(np.float64)
+    a = m[:, :3]
+    identity = np.array_equal(m, np.eye(4)[:3])
+    positions = piece.positions if identity else (piece.positions @ a.T + m[:, 3]).astype(np.float32)
+    normals, tangents = piece.normals, piece.tangents
+    det = float(np.linalg.det(a))
+    if not identity and normals is not None:
+        n = normals @ np.linalg.inv(a)
+        normals = (n / np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-20)).astype(np.float32)
+    if not identity and tangents is not None:
+        t = tangents[:, :3] @ a.T
+        t /= np.maximum(np.linalg.norm(t, axis=1, keepdims=True), 1e-20)
+        tangents = np.concatenate([t, tangents[:, 3:]], 1).astype(np.float32)
+    return _Piece(positions, None, piece.mesh.triangles, normals, tangents, piece, first_part, det < 0)
+
+
+class _Soup:
+    """Collects vertices and triangles of all hierarchies, with one global numbering."""
+
+    def __init__(self, wide: bool) -> None:
+        self.stride = traverse.VERTEX_STRIDE_WIDE if wide else traverse.VERTEX_STRIDE
+        self.vertices: list[F32] = []
+        self.count = 0
+        self.nodes: list[F32] = []
+        self.node_count = 0
+        self.triangles: list[F32] = []
+        self.indices: list[I32] = []
+        self.triangle_count = 0
+
+    def _add_vertices(self, p: _Piece) -> int:
+        n = len(p.positions)
+        rows = np.zeros((n, self.stride), np.float32)
+        mesh = p.mesh.mesh
+        if p.normals is not None:
+            rows[:, 0:3] = p.normals
+        if mesh.uv0 is not None:
+            rows[:, 3:5] = mesh.uv0
+        rows[:, 5:7] = mesh.uv1 if mesh.uv1 is not None else rows[:, 3:5]
+        if self.stride == traverse.VERTEX_STRIDE_WIDE:
+            if p.tangents is not None:
+                rows[:, 7:11] = p.tangents
+            rows[:, 11:15] = mesh.colors if mesh.colors is not None else 1.0
+        self.vertices.append(rows)
+        self.count += n
+        return self.count - n
+
+    def add(self, pieces: list[_Piece], alpha: NDArray[np.bool_]) -> tuple[int, int, F32, F32]:
+        """One hierarchy over `pieces`; returns its root node, the shift to close vertices, and its bounds."""
+        rows, index = [], []
+        moving = any(p.close is not None for p in pieces)
+        for p in pieces:
+            base = self._add_vertices(p)
+            t = p.triangles.astype(np.int32)
+            if p.flip:
+                t = t[:, [0, 2, 1]]
+            n = len(t)
+            row = np.empty((2 if moving else 1, n, traverse.TRIANGLE_STRIDE), np.float32)
+            row[0, :, :9] = p.positions[t].reshape(n, 9)
+            if moving:
+                row[1, :, :9] = (p.close if p.close is not None else p.positions)[t].reshape(n, 9)
+            starts = np.asarray(p.mesh.mesh.parts, np.int64)
+            part = np.repeat(np.arange(len(starts) - 1), np.diff(starts)).astype(np.int32)
+            code = part + p.first_part
+            code[alpha[code]] |= traverse.ALPHA_BIT
+            row[:, :, 9] = code.view(np.float32)
+            local = (np.arange(n) - starts[part]).astype(np.int32)
+            rows.append(row)
+            index.append(np.concatenate([t + base, local[:, None]], 1).astype(np.int32))
+        tri = np.concatenate(rows, 1) if rows else np.zeros((1, 0, traverse.TRIANGLE_STRIDE), np.float32)
+        idx = np.concatenate(index) if index else np.zeros((0, traverse.INDEX_STRIDE), np.int32)
+        corners = tri[:, :, :9].reshape(tri.shape[0], -1, 3, 3)
+        boxes = np.concatenate([corners.min((0, 2)), corners.max((0, 2))], 1)
+        del rows, index, corners
+        tree = bvh.build(boxes)
+        n = len(idx)
+        for k in range(tri.shape[0]):
+            self.triangles.append(tri[k][tree.order])
+            self.indices.append(idx[tree.order])
+        refs = tree.nodes[:, 12:14].view(np.int32)
+        leaf = refs < 0
+        refs[leaf] = ~((((~refs[leaf]) >> 3) + self.triangle_count) << 3 | (~refs[leaf] & 7))
+        refs[~leaf] += self.node_count
+        root = self.node_count
+        self.nodes.append(tree.nodes)
+        self.node_count += len(tree.nodes)
+        self.triangle_count += n * tri.shape[0]
+        return root, (n if moving else 0), tree.lo, tree.hi
+
+
+def _alpha_materials(flat: FlatScene) -> NDArray[np.bool_]:
+    m = flat.materials
+    mode = m[:, OFFSET["alpha_mode"]]
+    partial = m[:, OFFSET["geometry_opacity"]] < 1.0
+    for k in range(len(m)):
+        s, n = int(m[k, OFFSET["slot_start"]]), int(m[k, OFFSET["slot_count"]])
+        if n and (flat.slots[s : s + n, 0] == SLOTS["geometry_opacity"]).any():
+            partial[k] = True
+    return np.asarray((mode > 0) & partial)
+
+
+def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
+    """Arrays of `flat`; `mesh_light_of` gives the light of each entry of `flat.instance_materials` (or -1)."""
+    inst = flat.instances
+    uses = np.bincount(inst["mesh"], minlength=max(len(flat.meshes), 1)) if len(inst) else np.zeros(1, int)
+    wide = any(m.tangents is not None or m.mesh.colors is not None for m in flat.meshes)
+    soup = _Soup(wide)
+    material_alpha = _alpha_materials(flat)
+    parts, part_start = _parts(flat, mesh_light_of)
+    colored = (parts[:, traverse.PART_VERTEX_FLAGS] & traverse.HAS_COLORS) > 0
+    modes = flat.materials[parts[:, 0], OFFSET["alpha_mode"]] > 0
+    alpha = material_alpha[parts[:, 0]] | (colored & modes)
+    hidden_bits = flat_scene.SEEN_BY_CAMERA | flat_scene.SEEN_IN_REFLECTIONS | flat_scene.CASTS_SHADOWS
+    baked: list[_Piece] = []
+    kept: list[int] = []
+    for i, row in enumerate(inst):
+        mesh = flat.meshes[row["mesh"]]
+        still = mesh.positions_close is None and not (row["flags"] & flat_scene.MOVES)
+        seen = (row["flags"] & hidden_bits) == hidden_bits
+        copies = int(uses[row["mesh"]])
+        if still and seen and (copies == 1 or copies * len(mesh.mesh.triangles) <= BAKE_COPIES):
+            baked.append(_bake(mesh, row["open"], int(part_start[i])))
+        else:
+            kept.append(i)
+    rows = np.zeros((1 + len(kept), traverse.INSTANCE_STRIDE), np.float32)
+    rows[0, :12] = rows[0, 12:24] = rows[0, 24:36] = np.eye(4, dtype=np.float32)[:3].ravel()
+    root, _, lo, hi = soup.add(baked, alpha)
+    rows[0, traverse.ROOT : traverse.ROOT + 1].view(np.int32)[0] = root
+    boxes = _add_instances(flat, kept, part_start, parts, alpha, soup, rows)
+    root, top, lo, hi = _top_level(boxes, root, lo, hi, bool(baked), soup.node_count)
+    if top is not None:
+        soup.nodes.append(top)
+    return HostScene(
+        nodes=np.concatenate(soup.nodes),
+        root=root,
+        triangles=_rows(soup.triangles, traverse.TRIANGLE_STRIDE, np.float32),
+        indices=_rows(soup.indices, traverse.INDEX_STRIDE, np.int32),
+        vertices=_rows(soup.vertices, soup.stride, np.float32),
+        instances=rows,
+        parts=parts,
+        materials=np.ascontiguousarray(flat.materials, np.float32),
+        slots=_rows([flat.slots], SLOT_STRIDE, np.float32),
+        lo=lo,
+        hi=hi,
+        part_start=part_start,
+    )
+
+
+def _rows(arrays, width: int, dtype) -> np.ndarray:
+    """Concatenated, and never empty: a device array has at least one row."""
+    out = np.concatenate(arrays) if arrays else np.zeros((0, width), dtype)
+    return out if len(out) else np.zeros((1, width), dtype)
+
+
+def _parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32]:
+    """Parts table, one row per part of each instance, and the first row of each instance.
+
+    Rows follow `flat.instance_materials`, so instances may share runs of it without harm.
+    """
+    rows, start, at = [], [], 0
+    for row in flat.instances:
+        mesh = flat.meshes[row["mesh"]]
+        n = len(mesh.mesh.parts) - 1
+        k = slice(int(row["material_start"]), int(row["material_start"]) + n)
+        part = np.zeros((n, traverse.PART_STRIDE), np.int32)
+        part[:, traverse.PART_MATERIAL] = flat.instance_materials[k]
+        part[:, traverse.PART_OBJECT] = row["object"]
+        part[:, traverse.PART_LIGHT] = mesh_light_of[k]
+        part[:, traverse.PART_VERTEX_FLAGS] = (
+            (traverse.HAS_NORMALS if mesh.normals is not None else 0)
+            | (traverse.HAS_TANGENTS if mesh.tangents is not None else 0)
+            | (traverse.HAS_COLORS if mesh.mesh.colors is not None else 0)
+        )
+        rows.append(part)
+        start.append(at)
+        at += n
+    return _rows(rows, traverse.PART_STRIDE, np.int32), np.asarray(start, np.int32)
+
+
+def _add_instances(flat, kept, part_start, parts, alpha, soup: _Soup, rows: F32) -> list[F32]:
+    """Hierarchies and rows of the instances in `kept`; returns their world boxes."""
+    made: dict[tuple[int, bytes], tuple[int, int, F32, F32]] = {}
+    boxes = []
+    for k, i in enumerate(kept, 1):
+        row = flat.instances[i]
+        mesh = flat.meshes[row["mesh"]]
+        first = int(part_start[i])
+        count = len(mesh.mesh.parts) - 1
+        key = (int(row["mesh"]), alpha[first : first + count].tobytes())
+        if key not in made:
+            flags = np.zeros(count, bool)
+            flags[:] = alpha[first : first + count]
+            piece = _Piece(
+                mesh.positions, mesh.positions_close, mesh.mesh.triangles, mesh.normals, mesh.tangents, mesh, 0, False
+            )
+            made[key] = soup.add([piece], flags)
+        root, shift, lo, hi = made[key]
+        f = int(row["flags"])
+        moving = bool(f & flat_scene.MOVES)
+        flags = (
+            (traverse.MOVING if moving else 0)
+            | (0 if f & flat_scene.SEEN_BY_CAMERA else traverse.HIDDEN_CAMERA)
+            | (0 if f & flat_scene.SEEN_IN_REFLECTIONS else traverse.HIDDEN_REFLECTION)
+            | (0 if f & flat_scene.CASTS_SHADOWS else traverse.HIDDEN_SHADOW)
+        )
+        rows[k, traverse.INV : traverse.INV + 12] = np.linalg.inv(_matrix4(row["open"]))[:3].ravel()
+        rows[k, traverse.OPEN : traverse.OPEN + 12] = row["open"].ravel()
+        rows[k, traverse.CLOSE : traverse.CLOSE + 12] = (row["close"] if moving else row["open"]).ravel()
+        bits = rows[k].view(np.int32)
+        bits[traverse.ROOT], bits[traverse.PARTS] = root, first
+        bits[traverse.FLAGS], bits[traverse.SHIFT] = flags, shift
+        corners = np.array([[(lo, hi)[a >> j & 1][j] for j in range(3)] for a in range(8)])
+        world = np.concatenate(
+            [corners @ m[:, :3].T + m[:, 3] for m in (row["open"], row["close" if moving else "open"])]
+        )
+        pad = 1e-5 * np.abs(world).max(0)
+        boxes.append(np.concatenate([world.min(0) - pad, world.max(0) + pad]).astype(np.float32))
+    return boxes
+
+
+def _top_level(boxes, baked_root: int, lo, hi, has_baked: bool, node_count: int):
+    """Root reference, nodes of the top level (None when the baked soup is the whole scene), and bounds."""
+    if not boxes:
+        return baked_root, None, lo, hi
+    all_boxes = np.stack([*([np.concatenate([lo, hi])] if has_baked else []), *boxes]).astype(np.float32)
+    tree = bvh.build(all_boxes, leaf_max=1)
+    refs = tree.nodes[:, 12:14].view(np.int32)
+    leaf = refs < 0
+    item = tree.order[np.where(leaf, (~refs) >> 3, 0)] + (0 if has_baked else 1)
+    new = np.where(item == 0, baked_root, ~(traverse.INSTANCE_BIT | item))
+    refs[:] = np.where(leaf, new, refs + node_count)
+    return node_count, tree.nodes, tree.lo, tree.hi
+
+
+_DTYPES = {"f4": ti.f32, "i4": ti.i32, "u4": ti.u32, "i8": ti.i64}
+
+
+class Device:
+    """Device copies of host arrays, replaced one by one when their section changes."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, object] = {}
+
+    def put(self, name: str, host: np.ndarray) -> None:
+        dtype = _DTYPES[host.dtype.str[1:]]
+        old = self._arrays.get(name)
+        if old is None or tuple(old.shape) != host.shape:  # type: ignore[attr-defined]
+            old = ti.ndarray(dtype, host.shape)
+            self._arrays[name] = old
+        old.from_numpy(np.ascontiguousarray(host))  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str):
+        try:
+            return self._arrays[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def bytes(self) -> int:
+        return sum(int(np.prod(a.shape)) * 4 for a in self._arrays.values())  # type: ignore[attr-defined]

@@ -1,0 +1,435 @@
+"""The tracer as its worker sees it: load a flat scene, learn its lights, render sample ranges into a film.
+
+Nothing here depends on tiles or ranges: `render` may be called for any pixels and any samples in any order, and the
+film ends in the same bits.
+"""
+
+import math
+import time as clock
+from collections.abc import Callable
+
+import numpy as np
+import taichi as ti
+from numpy.typing import NDArray
+
+from studio.render.cryptomatte import matte_ids
+from studio.render.film import MATTE_SLOTS, Film, Layout
+from studio.render.settings import RenderSettings
+from studio.render.tracer import bvh, gather, kernels, lightpick, lobe_tables
+from studio.render.tracer.buffers import Device, build_host_scene
+from studio.render.tracer.camera import pack_camera
+from studio.render.tracer.light_tables import LightTables, build_light_tables
+from studio.render.tracer.textures import pack_textures
+from studio.scene.flatten import FlatScene
+from studio.scene.lights import KINDS
+
+BATCH = 1 << 16  # paths in flight
+LEARN_PATHS = 1 << 15
+LEARN_SEED = 0x5EED
+LEARN_DEPTH = 6
+
+
+class Tracer:
+    """One Taichi runtime's path tracer. Not thread safe; lives in the render worker."""
+
+    def __init__(self, *, batch: int = BATCH) -> None:
+        self.device = Device()
+        self.batch = batch
+        self.seconds: dict[str, float] = {}
+        self.device.put("tables", lobe_tables.build())
+        self.state = ti.ndarray(ti.f32, (kernels.STATE_ROWS, batch))
+        self.no_split = ti.ndarray(ti.f32, (1, 1))
+        self.plan: gather.Plan | None = None
+        self.rays = 0  # traced into films collected so far
+        self.candidates = 2
+        self.roulette = 1
+        self.patience = 2.5
+        self.compensate = 1.0
+
+    def load(self, flat: FlatScene) -> None:
+        t = clock.perf_counter()
+        d = self.device
+        self.flat = flat
+        lights = build_light_tables(flat)
+        host = build_host_scene(flat, lights.mesh_light_of)
+        self.lights: LightTables = lights
+        self.lo, self.hi, self.root = host.lo, host.hi, host.root
+        for name in ("nodes", "triangles", "indices", "vertices", "instances", "parts", "materials", "slots"):
+            d.put(name, getattr(host, name))
+        texels, images = pack_textures(flat.textures)
+        d.put("texels", texels)
+        d.put("images", images)
+        d.put("rows", lights.rows)
+        d.put("table", lights.table)
+        n = len(flat.lights)
+        info = np.zeros((max(n, 1), 4), np.float32)
+        bits = info.view(np.int32)
+        if n:
+            bits[:, 0] = flat.lights["flags"]
+            bits[:, 1] = flat.lights["group"]
+            info[:, 2:4] = flat.lights["gain"]
+        d.put("info", info)
+        kinds = flat.lights["kind"]
+        infinite = np.flatnonzero((kinds == KINDS["dome"]) | (kinds == KINDS["distant"])).astype(np.int32)
+        self.n_infinite = len(infinite)
+        d.put("infinite", infinite if len(infinite) else np.zeros(1, np.int32))
+        shapes = bvh.build(lights.shape_boxes)
+        ids = lights.shape_ids[shapes.order].astype(np.int32)
+        d.put("shape_nodes", shapes.nodes)
+        d.put("shape_ids", ids if len(ids) else np.zeros(1, np.int32))
+        self.n_shapes = len(ids)
+        self.n_lights = n
+        self._put_table(lightpick.empty_table(lights.power))
+        ti.sync()
+        self.seconds["build"] = clock.perf_counter() - t
+
+    def _put_table(self, table: lightpick.LightTable) -> None:
+        for name in ("keys", "start", "light", "cdf", "power_cdf", "grid"):
+            self.device.put(name, getattr(table, name))
+
+    # --- one wave -----------------------------------------------------------------------------------------------
+    def _start(self, pixels, first: int, count: int, settings: RenderSettings, *, seed: int) -> int:
+        d = self.device
+        n = pixels.shape[0] * count
+        kernels.start_paths(
+            self.state,
+            d.camera,
+            pixels,
+            pixels.shape[0],
+            first,
+            count,
+            settings.width,
+            settings.height,
+            int(np.float32(self.flat.frame).view(np.int32)),
+            seed,
+            self.shutter,
+        )
+        return n
+
+    def _bounce(self, n: int, bounce: int, depth: int, candidates: int) -> None:
+        d = self.device
+        split, layers, groups = self.no_split, 0, 0
+        if self.plan is not None and candidates > 0 and self.plan.split_rows:
+            split, layers, groups = self.split, self.plan.n_layers, self.plan.n_groups
+        surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots, d.texels, d.images)
+        kernels.extend(
+            self.state,
+            n,
+            bounce,
+            d.nodes,
+            *surface,
+            self.root,
+            d.shape_nodes,
+            d.shape_ids,
+            self.n_shapes,
+            d.rows,
+            d.info,
+        )
+        if bounce == 0 and candidates > 0 and self.plan is not None and self.plan.first_hit:
+            gather.first_hit(
+                self.state,
+                n,
+                *surface,
+                d.tables,
+                d.camera,
+                d.next_camera,
+                d.motion,
+                float(self.layout.width),
+                float(self.layout.height),
+                self.hits,
+            )
+        kernels.shade(
+            self.state,
+            n,
+            bounce,
+            depth,
+            candidates,
+            self.roulette,
+            self.patience,
+            *surface,
+            d.tables,
+            d.rows,
+            d.table,
+            d.info,
+            d.infinite,
+            self.n_infinite,
+            self.n_lights,
+            d.grid,
+            d.keys,
+            d.start,
+            d.light,
+            d.cdf,
+            d.power_cdf,
+            self.compensate,
+            split,
+            layers,
+            groups,
+        )
+        if candidates > 0 and self.n_lights > 0 and bounce + 1 < depth:
+            kernels.connect(self.state, n, bounce, d.nodes, *surface, self.root, d.info, split, layers, groups)
+
+    # --- learning ----------------------------------------------------------------------------------------------
+    def prepare(self, settings: RenderSettings) -> None:
+        """Point the tracer at the frame's camera and learn which lights matter where."""
+        t = clock.perf_counter()
+        flat = self.flat
+        self.device.put("camera", pack_camera(flat.camera, settings))
+        self.shutter = int(
+            not np.array_equal(flat.camera.open, flat.camera.close)
+            or not np.array_equal(flat.lights["open"], flat.lights["close"])
+            or any(m.positions_close is not None for m in flat.meshes)
+            or not np.array_equal(flat.instances["open"], flat.instances["close"])
+        )
+        if self.n_lights > 1:
+            self._learn(settings)
+        ti.sync()
+        self.seconds["learn"] = clock.perf_counter() - t
+
+    def _visit(self, settings: RenderSettings) -> NDArray[np.float32]:
+        """Vertices (n, 6) of paths over the whole frame, without light sampling."""
+        w, h = settings.width, settings.height
+        rng = np.random.default_rng(LEARN_SEED)
+        n = LEARN_PATHS
+        grid = np.sort((np.arange(n) + rng.random(n)) * (w * h / n)).astype(np.int64) % (w * h)
+        found = []
+        for a in range(0, n, self.batch):
+            part = grid[a : a + self.batch].astype(np.int32)
+            pixels = ti.ndarray(ti.i32, len(part))
+            pixels.from_numpy(part)
+            out = ti.ndarray(ti.f32, (len(part), 7))
+            self._start(pixels, 0, 1, settings, seed=LEARN_SEED)
+            for bounce in range(min(settings.depth - 1, LEARN_DEPTH)):
+                self._bounce(len(part), bounce, settings.depth, 0)
+                kernels.visited_vertices(self.state, len(part), out)
+                rows = out.to_numpy()
+                found.append(rows[rows[:, 0] > 0.0, 1:])
+        points = np.concatenate(found)
+        return np.ascontiguousarray(points[np.isfinite(points).all(1)])
+
+    def _learn(self, settings: RenderSettings) -> None:
+        d = self.device
+        origin = self.flat.camera.open[:, 3]
+        grid = lightpick.uniform_grid(origin, self.lo, self.hi)
+        d.put("grid", grid)
+        points = self._visit(settings)
+        if not len(points):
+            return
+        hashes = ti.ndarray(ti.i32, (len(points), 2))
+        d.put("points", points)
+        lightpick.hash_vertices(d.points, d.grid, hashes)
+        prints, slots, reps, count = lightpick.gather_cells(points, hashes.to_numpy())
+        n = len(count)
+        # lift representatives off their surfaces as shading does
+        lift = 4e-6 * np.abs(reps[:, :3]).max(1, keepdims=True) + 1e-5
+        reps[:, :3] += reps[:, 3:] * lift
+        d.put("reps", reps)
+        d.put("count", count)
+        pairs = self._relevant_pairs(n)
+        value = np.zeros(0, np.float32)
+        if len(pairs):
+            out = ti.ndarray(ti.f32, len(pairs))
+            d.put("pairs", pairs)
+            surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots)
+            lightpick.measure_pairs(
+                d.pairs,
+                d.reps,
+                d.count,
+                len(pairs),
+                lightpick.TRIES,
+                d.rows,
+                d.table,
+                d.info,
+                d.nodes,
+                *surface,
+                d.texels,
+                d.images,
+                self.root,
+                out,
+            )
+            value = out.to_numpy()
+        self._put_table(lightpick.make_table(prints, slots, pairs, value, n, self.lights.power, grid))
+        self.cells = n
+
+    def _relevant_pairs(self, n: int) -> NDArray[np.int32]:
+        """(cell, light) pairs whose unshadowed estimate is not negligible in the cell, sorted."""
+        d = self.device
+        step = max(1, (1 << 22) // max(self.n_lights, 1))
+        found = []
+        for first in range(0, n, step):
+            k = min(step, n - first)
+            out = ti.ndarray(ti.f32, (k, self.n_lights))
+            lightpick.estimate_cells(d.rows, d.table, d.reps, d.count, first, k, out)
+            e = out.to_numpy()
+            total = e.sum(1, keepdims=True)
+            cell, light = np.nonzero(e > lightpick.RELEVANT * total)
+            found.append(np.stack([cell + first, light], 1).astype(np.int32))
+        return np.ascontiguousarray(np.concatenate(found))
+
+    # --- rendering ----------------------------------------------------------------------------------------------
+    def begin(self, layout: Layout, settings: RenderSettings, *, following: FlatScene | None = None) -> None:
+        """Make room for a film; `following` is the next frame's flat scene when motion vectors are wanted."""
+        d = self.device
+        self.layout, self.settings = layout, settings
+        self.plan = plan = gather.Plan(layout)
+        d.put("columns", plan.columns)
+        d.put("scales", plan.scales)
+        x0, y0, x1, y1 = layout.crop
+        size = (x1 - x0) * (y1 - y0)
+        blank = {
+            "sums": np.zeros((size, len(layout.channels)), np.int64),
+            "squares": np.zeros(size, np.int64),
+            "halves": np.zeros((size, 3), np.int64),
+            "half_counts": np.zeros(size, np.int32),
+            "counts": np.zeros(size, np.int32),
+            "rays": np.zeros(size, np.int64),
+            "minima": np.full((size, max(1, len(layout.minima))), np.inf, np.float32),
+            "matte_ids": np.zeros((max(1, len(layout.mattes) * size), MATTE_SLOTS), np.uint32),
+            "matte_counts": np.zeros((max(1, len(layout.mattes) * size), MATTE_SLOTS), np.uint32),
+            "matte_lost": np.zeros(size, np.int32),
+        }
+        for name, array in blank.items():
+            d.put("film_" + name, array)
+        self.hits = ti.ndarray(ti.f32, (gather.FIRST_HIT_ROWS, self.batch if plan.first_hit else 1))
+        self.split = ti.ndarray(ti.f32, (max(1, plan.split_rows), self.batch if plan.split_rows else 1))
+        if plan.first_hit:
+            d.put("next_camera", pack_camera((following or self.flat).camera, settings))
+            d.put("motion", object_motion(self.flat, following))
+        for k, names in enumerate(
+            {"object": self.flat.object_names, "material": self.flat.material_names}[m] for m in layout.mattes
+        ):
+            d.put(f"matte_names_{k}", np.asarray(matte_ids(names), np.uint32) if names else np.ones(1, np.uint32))
+
+    def render(
+        self, pixels: NDArray[np.int32], first: int, count: int, *, go_on: Callable[[int], bool] | None = None
+    ) -> int:
+        """Add samples first .. first + count of `pixels` (y * width + x) to the film on the device.
+
+        `go_on(samples_done)` is asked after each wave with the number of pixel samples done in this call; when it says
+        no, rendering stops after a whole round of samples of all `pixels`. Returns the samples done per pixel.
+        """
+        d, plan, layout = self.device, self.plan, self.layout
+        done = 0
+        per_round = max(1, self.batch // max(len(pixels), 1))
+        slices = []
+        for a in range(0, len(pixels), self.batch):
+            part = ti.ndarray(ti.i32, len(pixels[a : a + self.batch]))
+            part.from_numpy(np.ascontiguousarray(pixels[a : a + self.batch], np.int32))
+            slices.append(part)
+        x0, y0, x1, y1 = layout.crop
+        while done < count:
+            k = min(per_round, count - done)
+            stop = False
+            for n_slice, part in enumerate(slices):
+                n = self._start(part, first + done, k, self.settings, seed=self.settings.seed)
+                if plan.split_rows:
+                    self.split.fill(0.0)
+                for bounce in range(self.settings.depth):
+                    self._bounce(n, bounce, self.settings.depth, self.candidates)
+                gather.into_film(
+                    self.state,
+                    self.hits,
+                    self.split,
+                    part,
+                    part.shape[0],
+                    k,
+                    layout.width,
+                    x0,
+                    y0,
+                    x1 - x0,
+                    d.columns,
+                    d.scales,
+                    layout.limit,
+                    math.ldexp(1.0, layout.square_exponent),
+                    ti.math.vec3(*layout.luminance),
+                    d.film_sums,
+                    d.film_squares,
+                    d.film_halves,
+                    d.film_half_counts,
+                    d.film_counts,
+                    d.film_rays,
+                    d.film_minima,
+                    len(layout.minima),
+                )
+                for layer, kind in enumerate(layout.mattes):
+                    gather.into_mattes(
+                        self.hits,
+                        part,
+                        part.shape[0],
+                        k,
+                        layout.width,
+                        x0,
+                        y0,
+                        x1 - x0,
+                        (x1 - x0) * (y1 - y0),
+                        getattr(d, f"matte_names_{layer}"),
+                        gather.OBJECT if kind == "object" else gather.MATERIAL,
+                        layer,
+                        d.film_matte_ids,
+                        d.film_matte_counts,
+                        d.film_matte_lost,
+                    )
+                if go_on is not None:
+                    ti.sync()
+                    stop = not go_on(done * len(pixels) + k * min((n_slice + 1) * self.batch, len(pixels))) or stop
+            done += k
+            if stop:
+                break
+        return done
+
+    def collect(self, film: Film) -> None:
+        """Add everything rendered since the last call to `film` and empty the device's film."""
+        x0, y0, x1, y1 = self.layout.crop
+        h, w = y1 - y0, x1 - x0
+        part = {}
+        for name, (dtype, shape) in self.layout.shapes().items():
+            array = getattr(self.device, "film_" + name)
+            part[name] = array.to_numpy().astype(dtype, copy=False).reshape(-1)[: math.prod(shape)].reshape(shape)
+            array.fill(math.inf if name == "minima" else 0)
+        self.rays += int(self.device.film_rays.to_numpy().sum())
+        self.device.film_rays.fill(0)
+        other = Film.over(part, self.layout)
+        other.settle()
+        other.merge_into(film)
+
+    # --- measuring ---------------------------------------------------------------------------------------------
+    def mean_image(self, settings: RenderSettings) -> NDArray[np.float32]:
+        """Plain mean radiance (h, w, 3) without a film."""
+        w, h = settings.width, settings.height
+        n = w * h
+        host = np.arange(n, dtype=np.int32)
+        total = np.zeros((n, 3), np.float64)
+        chunk = min(n, self.batch)
+        for a in range(0, n, chunk):
+            part = host[a : a + chunk]
+            pixels = ti.ndarray(ti.i32, len(part))
+            pixels.from_numpy(part)
+            out = ti.ndarray(ti.f32, (len(part), 3))
+            out.fill(0.0)
+            per = max(1, self.batch // len(part))
+            s = settings.first_sample
+            end = s + settings.samples
+            while s < end:
+                k = min(per, end - s)
+                m = self._start(pixels, s, k, settings, seed=settings.seed)
+                for bounce in range(settings.depth):
+                    self._bounce(m, bounce, settings.depth, self.candidates)
+                kernels.gather_mean(self.state, len(part), k, out)
+                s += k
+            total[a : a + chunk] = out.to_numpy()
+        return (total / settings.samples).reshape(h, w, 3).astype(np.float32)
+
+
+def object_motion(flat: FlatScene, following: FlatScene | None) -> NDArray[np.float32]:
+    """Per object (n, 12): the affine map from where it is now to where it is in the next frame."""
+    out = np.tile(np.eye(4, dtype=np.float32)[:3].ravel(), (max(1, len(flat.object_names)), 1))
+    if following is None or following is flat:
+        return out
+    index = {name: i for i, name in enumerate(following.object_names)}
+    rows = {int(r["object"]): r["open"] for r in following.instances}
+    for row in flat.instances:
+        then = rows.get(index.get(flat.object_names[row["object"]], -1))
+        if then is not None and not np.array_equal(then, row["open"]):
+            a, b = np.eye(4), np.eye(4)
+            a[:3], b[:3] = row["open"], then
+            out[row["object"]] = (b @ np.linalg.inv(a))[:3].ravel()
+    return out
