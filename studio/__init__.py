@@ -3,7 +3,7 @@
     import studio
 
     scene = studio.load("hall.glb")  # or studio.demo("hall")
-    camera = scene.entities[scene.camera]
+    studio.render(scene, size=(1280, 720), samples=64).save("hall.exr")
 
 The names below are the public face; everything else may move. They are fetched when they are first asked for, so
 `import studio` costs next to nothing.
@@ -16,11 +16,12 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studio import render
     from studio.errors import StudioError
     from studio.scene.scene import Scene
 
 __version__ = "0.1.0"
-__all__ = ["Scene", "StudioError", "__version__", "demo", "load"]
+__all__ = ["Scene", "StudioError", "__version__", "demo", "load", "render"]
 
 _HOMES = {"Scene": "studio.scene.scene", "StudioError": "studio.errors"}
 
@@ -44,6 +45,8 @@ def demo(name: str = "hall") -> Scene:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "render":  # a package that can be called
+        return importlib.import_module("studio.render")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'studio' has no attribute {name!r}")

@@ -39,4 +39,4 @@ def load_scene(path: str | os.PathLike[str], *, variant: str = "", strict: bool 
         return scene, LoadReport(read={"node": len(scene.entities), "mesh": len(scene.meshes)})
     if not path.exists():
         raise BadAsset(f"{path.name}: there is no file or project {str(path)!r}; check the path.")
-    raise Unsupported(f"{path.name}: is no scene that Myriad reads; use .glb, .gltf, .obj or a project folder.")
+    raise Unsupported(f"{path.name or path}: is no scene that Myriad reads; use .glb, .gltf, .obj or a project folder.")

@@ -22,4 +22,4 @@ class RenderSettings(msgspec.Struct, frozen=True, kw_only=True):
     aovs: tuple[str, ...] = ()
     light_groups: bool = False
     cryptomatte: bool = False
-    clamp_indirect: float = 0.0  # 0: unclamped
+    clamp_indirect: float = 0.0  # nits that one contribution past the first bounce may bring; 0: no limit (and no bias)

@@ -219,17 +219,21 @@ def _rows(arrays, width: int, dtype) -> np.ndarray:
 def _parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32]:
     """Parts table, one row per part of each instance, and the first row of each instance.
 
-    Rows follow `flat.instance_materials`, so instances may share runs of it without harm.
+    Instances may share runs of `flat.instance_materials`, but each is a lamp of its own: a ray that meets one has to
+    ask for the density of that one.
     """
+    lamps = np.flatnonzero(flat.lights["instance"] >= 0)
+    light_of = {(int(flat.lights[i]["instance"]), int(flat.lights[i]["part"])): int(i) for i in lamps}
     rows, start, at = [], [], 0
-    for row in flat.instances:
+    for i, row in enumerate(flat.instances):
         mesh = flat.meshes[row["mesh"]]
         n = len(mesh.mesh.parts) - 1
         k = slice(int(row["material_start"]), int(row["material_start"]) + n)
         part = np.zeros((n, traverse.PART_STRIDE), np.int32)
         part[:, traverse.PART_MATERIAL] = flat.instance_materials[k]
         part[:, traverse.PART_OBJECT] = row["object"]
-        part[:, traverse.PART_LIGHT] = mesh_light_of[k]
+        own = np.array([light_of.get((i, p), -1) for p in range(n)], np.int32)
+        part[:, traverse.PART_LIGHT] = np.where(mesh_light_of[k] >= 0, own, -1)
         part[:, traverse.PART_VERTEX_FLAGS] = (
             (traverse.HAS_NORMALS if mesh.normals is not None else 0)
             | (traverse.HAS_TANGENTS if mesh.tangents is not None else 0)

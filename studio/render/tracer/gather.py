@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from studio.render import film as film_
 from studio.render.film import Layout
-from studio.render.tracer import kernels, surface, traverse
+from studio.render.tracer import hit, paths, surface, traverse
 from studio.render.tracer.camera import HALF_X, HALF_Y, OPEN, ORTHO, SHIFT_X, SHIFT_Y
 from studio.render.tracer.sampler import hash_u32, reverse_bits, to_unit
 
@@ -55,9 +55,9 @@ class Plan:
             prefix, _, last = c.name.rpartition(".")
             if not prefix:
                 if last == "A":
-                    columns.append((FROM_STATE, kernels.ALPHA, 0))
+                    columns.append((FROM_STATE, paths.ALPHA, 0))
                 else:
-                    columns.append((FROM_STATE, kernels.RADIANCE + "RGB".index(last), 1))
+                    columns.append((FROM_STATE, paths.RADIANCE + "RGB".index(last), 1))
             elif prefix in film_.RADIANCE_LAYERS:
                 columns.append((FROM_SPLIT, film_.RADIANCE_LAYERS.index(prefix) * 3 + "RGB".index(last), 1))
             elif prefix in groups:
@@ -101,29 +101,29 @@ def first_hit(
         store = ti.bit_cast(-1, ti.f32)
         out[OBJECT, i] = store
         out[MATERIAL, i] = store
-        tri = kernels.load_bits(ps, kernels.HIT_TRI, i)
+        tri = paths.load_bits(ps, paths.HIT_TRI, i)
         if tri >= 0:
-            h = kernels.hit_geometry(
+            h = hit.hit_geometry(
                 tris,
                 indices,
                 vertices,
                 inst,
                 parts,
                 tri,
-                kernels.load_bits(ps, kernels.HIT_INST, i),
-                ps[kernels.HIT_U, i],
-                ps[kernels.HIT_V, i],
-                ps[kernels.TIME, i],
+                paths.load_bits(ps, paths.HIT_INST, i),
+                ps[paths.HIT_U, i],
+                ps[paths.HIT_V, i],
+                ps[paths.TIME, i],
             )
-            s = kernels.resolve(h, materials, slots, texels, images)
-            d = kernels.load3(ps, kernels.DIRECTION, i)
-            s.inside = kernels.face_viewer(h, -d)
+            s = hit.resolve(h, materials, slots, texels, images)
+            d = paths.load3(ps, paths.DIRECTION, i)
+            s.inside = hit.face_viewer(h, -d)
             s.compensate = 1.0
-            s = surface.prepare(s, kernels.to_local(h.x, h.y, h.z, -d), tables)
+            s = surface.prepare(s, hit.to_local(h.x, h.y, h.z, -d), tables)
             tint = surface.albedo(s)
             if s.emission.max() > 0.0:
                 tint = ti.min(tint + s.emission, vec3(1.0))
-            out[DEPTH, i] = ps[kernels.HIT_T, i]
+            out[DEPTH, i] = ps[paths.HIT_T, i]
             for c in ti.static(range(3)):
                 out[POSITION + c, i] = h.p[c]
                 out[NORMAL + c, i] = h.z[c]
@@ -195,8 +195,8 @@ def into_film(
         row = y * crop_w + x
         for s in range(n_samples):
             i = s * n_pixels + k
-            key = hash_u32(ti.bit_cast(ps[kernels.SEED, i], ti.u32) ^ ti.bit_cast(ps[kernels.INDEX, i], ti.u32))
-            index = reverse_bits(ti.bit_cast(ps[kernels.INDEX, i], ti.u32))
+            key = hash_u32(ti.bit_cast(ps[paths.SEED, i], ti.u32) ^ ti.bit_cast(ps[paths.INDEX, i], ti.u32))
+            index = reverse_bits(ti.bit_cast(ps[paths.INDEX, i], ti.u32))
             half = parity(index & ti.u32(0xAAAAAAAA))
             luma = 0.0
             for c in range(columns.shape[0]):
@@ -225,7 +225,7 @@ def into_film(
                         halves[row, c] += q
             squares[row] += ti.cast(ti.floor(luma * luma * square_scale + 0.5), ti.i64)
             counts[row] += 1
-            rays[row] += ti.cast(ps[kernels.RAYS, i], ti.i64)
+            rays[row] += ti.cast(ps[paths.RAYS, i], ti.i64)
             half_counts[row] += half
             if n_minima > 0:
                 if hits[DEPTH, i] < traverse.FAR:

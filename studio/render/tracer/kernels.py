@@ -1,8 +1,7 @@
 """The path tracer's kernels: rays in, one bounce at a time, radiance out.
 
-Path states are columns of one array, one path per slot and no compaction, so nothing depends on scheduling. A bounce
-is three kernels: `extend` finds what the ray hits, `shade` turns the hit into radiance, a shadow ray and the next ray,
-`connect` tests the shadow ray. Each closure, each intersection and each light routine has one call site per kernel,
+A bounce is three kernels: `extend` finds what the ray hits, `shade` turns the hit into radiance, a shadow ray and the
+next ray, `connect` tests the shadow ray. Each closure, intersection and light routine has one call site per kernel,
 because Taichi inlines every call and compile time is what a first start costs.
 
 Estimator: unidirectional with multiple importance sampling. A light is drawn from the learned table (`lightpick`);
@@ -15,10 +14,54 @@ import taichi as ti
 
 from studio.render.tracer import camera as cam_
 from studio.render.tracer import emitters, lightpick, sampler, surface, traverse
+from studio.render.tracer.hit import Hit, face_viewer, hit_geometry, offset_origin, resolve, to_local
+from studio.render.tracer.medium import dispersed_ior, extinction_of, henyey_greenstein, through_medium
+from studio.render.tracer.paths import (
+    ALIVE,
+    ALPHA,
+    BOTH_WAYS,
+    CELL,
+    DIRECTION,
+    EMISSION_LAYER,
+    FLAGS,
+    HIT_INST,
+    HIT_SHAPE,
+    HIT_T,
+    HIT_TRI,
+    HIT_U,
+    HIT_V,
+    INDEX,
+    LAST_SHARE,
+    LAYER,
+    MEDIUM,
+    MONOCHROME,
+    NORMAL,
+    ORIGIN,
+    PDF,
+    RADIANCE,
+    RAYS,
+    SEED,
+    SHADOW_DIFFUSE,
+    SHADOW_DIRECTION,
+    SHADOW_LAYER,
+    SHADOW_LIGHT,
+    SHADOW_ORIGIN,
+    SHADOW_T,
+    SHADOW_VALUE,
+    SHARE,
+    THROUGHPUT,
+    TIME,
+    VERTEX,
+    VISITED,
+    load3,
+    load_bits,
+    path_key,
+    store3,
+    store_bits,
+)
 from studio.render.tracer.sampler import sample_2d
-from studio.render.tracer.textures import slot_value
 from studio.scene.lights import CASTS_SHADOWS, SEEN_BY_CAMERA, SEEN_IN_REFLECTIONS
-from studio.scene.materials import OFFSET, SLOTS
+from studio.scene.materials import OFFSET
 
 vec2 = ti.math.vec2
 vec3 = ti.math.vec3
@@ -28,76 +71,12 @@ i32_1d = ti.types.ndarray(dtype=ti.i32, ndim=1)
 i32_2d = ti.types.ndarray(dtype=ti.i32, ndim=2)
 u32_1d = ti.types.ndarray(dtype=ti.u32, ndim=1)
 
-# rows of the path state (f32; integers as bits)
-ORIGIN, DIRECTION, TIME, THROUGHPUT, PDF, CELL, FLAGS = 0, 3, 6, 7, 10, 11, 12
-HIT_T, HIT_TRI, HIT_INST, HIT_U, HIT_V, HIT_SHAPE = 13, 14, 15, 16, 17, 18
-RADIANCE = 19
-SHADOW_ORIGIN, SHADOW_DIRECTION, SHADOW_T, SHADOW_VALUE = 22, 25, 28, 29
-SEED, INDEX = 32, 33
-VERTEX, NORMAL = 34, 37  # of the last surface hit, for learning
-ALPHA = 40
-LAYER = 41  # lobe class of the first bounce: 0 none yet, 1 diffuse, 2 specular, 3 transmission
-SHADOW_LAYER = 42  # layer and light of the pending shadow ray
-SHADOW_LIGHT = 43
-MEDIUM = 44  # material + 1 of the medium the ray is in, 0 outside
-SHARE = 45  # of the first bounce's throughput: what went into the diffuse class, per channel
-SHADOW_DIFFUSE = 48  # diffuse-class part of the pending contribution (first bounce)
-VISITED = 51  # 1 when the last bounce shaded a surface
-RAYS = 52  # traced so far
-LAST_SHARE = 53  # diffuse share of the last scattering, per channel, for lights with unequal gains
-STATE_ROWS = 56
-
-# layers of the split film, three rows each
-DIRECT_DIFFUSE, INDIRECT_DIFFUSE, DIRECT_SPECULAR, INDIRECT_SPECULAR = 0, 1, 2, 3
-DIRECT_TRANSMISSION, INDIRECT_TRANSMISSION, EMISSION_LAYER, LAYERS = 4, 5, 6, 7
-
-ALIVE = 1
-MONOCHROME = 2  # a dispersive surface left one colour channel
-
-_EMISSION = OFFSET["emission"]
-_SLOT_START = OFFSET["slot_start"]
-_SLOT_COUNT = OFFSET["slot_count"]
 _DOUBLE_SIDED = OFFSET["double_sided"]
 _UNLIT = OFFSET["unlit"]
-_BUMP = OFFSET["bump_scale"]
-_NORMAL_SCALE = OFFSET["normal_scale"]
 _DEPTH = OFFSET["transmission_depth"]
-_TRANSMISSION_COLOR = OFFSET["transmission_color"]
 _DISPERSION = OFFSET["transmission_dispersion_scale"]
 _ABBE = OFFSET["transmission_dispersion_abbe_number"]
-_SCATTER = OFFSET["transmission_scatter"]
 _ANISOTROPY = OFFSET["transmission_scatter_anisotropy"]
-PI = 3.14159265358979
-
-
-@ti.func
-def load3(ps: ti.template(), row: ti.template(), i) -> vec3:
-    return vec3(ps[row, i], ps[row + 1, i], ps[row + 2, i])
-
-
-@ti.func
-def store3(ps: ti.template(), row: ti.template(), i, v: vec3):
-    ps[row, i] = v[0]
-    ps[row + 1, i] = v[1]
-    ps[row + 2, i] = v[2]
-
-
-@ti.func
-def load_bits(ps: ti.template(), row: ti.template(), i) -> ti.i32:
-    return ti.bit_cast(ps[row, i], ti.i32)
-
-
-@ti.func
-def store_bits(ps: ti.template(), row: ti.template(), i, v: ti.i32):
-    ps[row, i] = ti.bit_cast(v, ti.f32)
-
-
-@ti.func
-def path_key(ps: ti.template(), i, bounce) -> ti.u32:
-    """Hash for coins that are not worth a Sobol dimension, pure in pixel, sample and bounce."""
-    a = ti.bit_cast(ps[SEED, i], ti.u32)
-    b = ti.bit_cast(ps[INDEX, i], ti.u32)
-    return sampler.hash_u32(a ^ sampler.hash_u32(b + ti.cast(bounce, ti.u32)))
 
 
 @ti.kernel
@@ -256,230 +235,6 @@ def nearest_shape(
 
 
 @ti.func
-def to_local(x: vec3, y: vec3, z: vec3, v: vec3) -> vec3:
-    return vec3(x.dot(v), y.dot(v), z.dot(v))
-
-
-@ti.func
-def frame_of(n: vec3):
-    """Orthonormal basis around n (Duff et al., "Building an Orthonormal Basis, Revisited", JCGT 2017)."""
-    s = 1.0 if n[2] >= 0.0 else -1.0
-    a = -1.0 / (s + n[2])
-    b = n[0] * n[1] * a
-    return vec3(1.0 + s * n[0] * n[0] * a, s * b, -s * n[0]), vec3(b, s + n[1] * n[1] * a, -n[1])
-
-
-@ti.func
-def offset_origin(p: vec3, n: vec3) -> vec3:
-    """Move p off its surface along n by more than the error of computing p (a few ulps of its largest coordinate)."""
-    return p + n * (4.0e-6 * ti.max(ti.abs(p[0]), ti.abs(p[1]), ti.abs(p[2])) + 1.0e-7)
-
-
-@ti.dataclass
-class Hit:
-    """Where a ray met a surface: position, geometric normal (outward by winding), shading frame, coordinates."""
-
-    p: vec3
-    ng: vec3
-    x: vec3
-    y: vec3
-    z: vec3
-    uv: vec2
-    uv1: vec2
-    color: ti.types.vector(4, ti.f32)
-    material: ti.i32
-    part: ti.i32
-    local: ti.i32
-
-
-@ti.func
-def hit_geometry(
-    tris: ti.template(),
-    indices: ti.template(),
-    vertices: ti.template(),
-    inst: ti.template(),
-    parts: ti.template(),
-    tri,
-    k,
-    u: ti.f32,
-    v: ti.f32,
-    time: ti.f32,
-):
-    """Everything geometric about a hit; the frame is the smooth one with given or derived tangents."""
-    h = Hit()
-    shift = ti.bit_cast(inst[k, traverse.SHIFT], ti.i32)
-    p0 = traverse.corner(tris, tri, 0, shift, time)
-    p1 = traverse.corner(tris, tri, 1, shift, time)
-    p2 = traverse.corner(tris, tri, 2, shift, time)
-    e1 = p1 - p0
-    e2 = p2 - p0
-    w = 1.0 - u - v
-    h.p = p0 * w + p1 * u + p2 * v
-    code = ti.bit_cast(tris[tri, 9], ti.i32) & (traverse.ALPHA_BIT - 1)
-    h.part = code + ti.bit_cast(inst[k, traverse.PARTS], ti.i32)
-    h.material = parts[h.part, traverse.PART_MATERIAL]
-    h.local = indices[tri, 3]
-    flags = parts[h.part, traverse.PART_VERTEX_FLAGS]
-    i0 = indices[tri, 0]
-    i1 = indices[tri, 1]
-    i2 = indices[tri, 2]
-    a0 = vec2(vertices[i0, 3], vertices[i0, 4])
-    a1 = vec2(vertices[i1, 3], vertices[i1, 4])
-    a2 = vec2(vertices[i2, 3], vertices[i2, 4])
-    h.uv = a0 * w + a1 * u + a2 * v
-    for c in ti.static(range(2)):
-        h.uv1[c] = vertices[i0, 5 + c] * w + vertices[i1, 5 + c] * u + vertices[i2, 5 + c] * v
-    h.color = ti.Vector([1.0, 1.0, 1.0, 1.0])
-    if flags & traverse.HAS_COLORS:
-        for c in ti.static(range(4)):
-            h.color[c] = (
-                vertices[i0, traverse.V_COLOR + c] * w
-                + vertices[i1, traverse.V_COLOR + c] * u
-                + vertices[i2, traverse.V_COLOR + c] * v
-            )
-    ng = e1.cross(e2)
-    n = ng
-    if flags & traverse.HAS_NORMALS:
-        for c in ti.static(range(3)):
-            n[c] = vertices[i0, c] * w + vertices[i1, c] * u + vertices[i2, c] * v
-    # tangent: given, or along u of the texture
-    d1 = a1 - a0
-    d2 = a2 - a0
-    det = d1[0] * d2[1] - d1[1] * d2[0]
-    t = e1 * d2[1] - e2 * d1[1]
-    hand = -1.0 if det < 0.0 else 1.0
-    t *= hand
-    if flags & traverse.HAS_TANGENTS:
-        for c in ti.static(range(3)):
-            t[c] = (
-                vertices[i0, traverse.V_TANGENT + c] * w
-                + vertices[i1, traverse.V_TANGENT + c] * u
-                + vertices[i2, traverse.V_TANGENT + c] * v
-            )
-        hand = vertices[i0, traverse.V_TANGENT + 3]
-    if k > 0:
-        x, y, z, o = traverse.object_matrix(inst, k, time)
-        h.p = x * h.p[0] + y * h.p[1] + z * h.p[2] + o
-        t = x * t[0] + y * t[1] + z * t[2]
-        yz = y.cross(z)
-        s = 1.0 if x.dot(yz) >= 0.0 else -1.0
-        zx = z.cross(x)
-        xy = x.cross(y)
-        ng = (yz * ng[0] + zx * ng[1] + xy * ng[2]) * s
-        n = (yz * n[0] + zx * n[1] + xy * n[2]) * s
-    h.ng = ng / ti.max(ng.norm(), 1e-30)
-    h.z = n / ti.max(n.norm(), 1e-30)
-    if n.norm() < 1e-20:
-        h.z = h.ng
-    t = t - h.z * t.dot(h.z)
-    length = t.norm()
-    if length > 1e-12:
-        h.x = t / length
-        h.y = h.z.cross(h.x) * hand
-    else:
-        h.x, h.y = frame_of(h.z)
-    return h
-
-
-@ti.func
-def resolve(
-    h: ti.template(), materials: ti.template(), slots: ti.template(), texels: ti.template(), images: ti.template()
-):
-    """The material at a hit with its textures applied, and the frame bent by normal and bump maps."""
-    m = h.material
-    s = surface.load_surface(materials, m)
-    s.base_color *= h.color.xyz
-    start = ti.cast(materials[m, _SLOT_START], ti.i32)
-    count = ti.cast(materials[m, _SLOT_COUNT], ti.i32)
-    for k in range(start, start + count):
-        target = ti.cast(slots[k, 0], ti.i32)
-        taps = 3 if target == SLOTS["bump"] else 1
-        step = 1.0 / 1024.0
-        first = ti.Vector([0.0, 0.0, 0.0, 0.0])
-        slope = vec2(0.0)
-        for tap in range(taps):
-            d = vec2(step if tap == 1 else 0.0, step if tap == 2 else 0.0)
-            val = slot_value(texels, images, slots, k, h.uv + d, h.uv1 + d)
-            if tap == 0:
-                first = val
-            elif tap == 1:
-                slope[0] = (val[0] - first[0]) / step
-            else:
-                slope[1] = (val[0] - first[0]) / step
-        rgb = first.xyz
-        if target == SLOTS["base_color"]:
-            s.base_color *= rgb
-        elif target == SLOTS["base_metalness"]:
-            s.base_metalness *= first[0]
-        elif target == SLOTS["specular_roughness"]:
-            s.specular_roughness *= first[0]
-        elif target == SLOTS["specular_weight"]:
-            s.specular_weight *= first[0]
-        elif target == SLOTS["specular_color"]:
-            s.specular_color *= rgb
-        elif target == SLOTS["specular_roughness_anisotropy"]:
-            s.specular_roughness_anisotropy *= first[0]
-        elif target == SLOTS["specular_rotation"]:
-            s.specular_rotation += 6.283185307 * first[0]
-        elif target == SLOTS["transmission_weight"]:
-            s.transmission_weight *= first[0]
-        elif target == SLOTS["coat_weight"]:
-            s.coat_weight *= first[0]
-        elif target == SLOTS["coat_roughness"]:
-            s.coat_roughness *= first[0]
-        elif target == SLOTS["coat_color"]:
-            s.coat_color *= rgb
-        elif target == SLOTS["fuzz_weight"]:
-            s.fuzz_weight *= first[0]
-        elif target == SLOTS["fuzz_color"]:
-            s.fuzz_color *= rgb
-        elif target == SLOTS["fuzz_roughness"]:
-            s.fuzz_roughness *= first[0]
-        elif target == SLOTS["emission_color"]:
-            s.emission *= rgb
-        elif target == SLOTS["thin_film_weight"]:
-            s.thin_film_weight *= first[0]
-        elif target == SLOTS["thin_film_thickness"]:
-            s.thin_film_thickness *= first[0]
-        elif target == SLOTS["geometry_normal"] or target == SLOTS["bump"]:
-            q = vec3(0.0, 0.0, 1.0)
-            if target == SLOTS["bump"]:
-                q = vec3(-slope[0], slope[1], 1.0 / ti.max(ti.abs(materials[m, _BUMP]), 1e-9))
-                q[0] *= ti.math.sign(materials[m, _BUMP])
-                q[1] *= ti.math.sign(materials[m, _BUMP])
-            else:
-                q = rgb * 2.0 - 1.0
-                q[0] *= materials[m, _NORMAL_SCALE]
-                q[1] *= materials[m, _NORMAL_SCALE]
-            n = h.x * q[0] + h.y * q[1] + h.z * ti.max(q[2], 1e-3)
-            h.z = n.normalized()
-            h.x = (h.x - h.z * h.x.dot(h.z)).normalized()
-            h.y = h.z.cross(h.x) * (1.0 if h.y.dot(h.z.cross(h.x)) >= 0.0 else -1.0)
-    return s
-
-
-@ti.func
-def face_viewer(h: ti.template(), wo: vec3):
-    """Turn the frame toward wo; returns whether the back side was hit. A bent normal never faces away from wo."""
-    back = 0
-    if h.ng.dot(wo) < 0.0:
-        back = 1
-        h.ng = -h.ng
-    if h.z.dot(h.ng) < 0.0:
-        h.z = -h.z
-    d = h.z.dot(wo)
-    if d < 1.0e-3:
-        h.z = (h.z + wo * (2.0e-3 - d)).normalized()
-    t = h.x - h.z * h.x.dot(h.z)
-    if t.norm() > 1e-6:
-        h.x = t.normalized()
-        h.y = h.z.cross(h.x)
-    else:
-        h.x, h.y = frame_of(h.z)
-    return back
-
-
-@ti.func
 def add_split(split: ti.template(), i, layer, group, value: vec3, n_layers, n_groups):
     """Add radiance to its layer and light group; rows of `split` are layers, then groups, three each."""
     if n_layers > 0:
@@ -505,6 +260,7 @@ def shade(
     candidates: ti.i32,
     roulette: ti.i32,
     patience: ti.f32,
+    clamp: ti.f32,
     tris: f32_2d,
     indices: i32_2d,
     vertices: f32_2d,
@@ -566,6 +322,7 @@ def shade(
                     store3(ps, ORIGIN, i, o + d * t)
                     store3(ps, DIRECTION, i, henyey_greenstein(d, g, u))
                     ps[PDF, i] = 0.0
+                    store3(ps, LAST_SHARE, i, vec3(0.0))
             if scattered == 0:
                 h = Hit()
                 s = surface.Surface()
@@ -617,7 +374,9 @@ def shade(
                         ):
                             value = emitters.emission_toward(rows, table, texels, images, l, o, d, t, time)
                     if value.max() > 0.0:
-                        if pdf_before > 0.0 and l >= 0:
+                        if pdf_before > 0.0 and l >= 0 and (light_bits(info, l, 0) & BOTH_WAYS) == 0:
+                            value *= 1.0 - load3(ps, LAST_SHARE, i)
+                        elif pdf_before > 0.0 and l >= 0:
                             q = lightpick.light_share(start, light, cdf, power_cdf, cell_before, l)
                             q *= emitters.light_pdf(rows, table, texels, images, l, o, d, t, local, time)
                             value *= pdf_before * pdf_before / (pdf_before * pdf_before + q * q)
@@ -625,6 +384,8 @@ def shade(
                             last = load3(ps, LAST_SHARE, i)
                             value *= last * info[l, 2] + (1.0 - last) * info[l, 3]
                         value *= throughput
+                        if bounce > 1:
+                            value = clamped(value, clamp)
                         for c in ti.static(range(3)):
                             ps[RADIANCE + c, i] += value[c]
                         if n_layers + n_groups > 0:
@@ -727,7 +488,10 @@ def shade(
                                 f_diffuse *= info[l, 2]
                                 f_specular *= info[l, 3]
                                 weight = 1.0
-                                if delta == 0:
+                                flags = light_bits(info, l, 0)
+                                if (flags & SEEN_IN_REFLECTIONS) == 0 or (delta == 0 and (flags & BOTH_WAYS) == 0):
+                                    f_specular = vec3(0.0)
+                                elif delta == 0:
                                     weight = density * density / (density * density + pdf * pdf)
                                 value = (f_diffuse + f_specular) * emission * weight
                                 target = value.dot(vec3(0.2126, 0.7152, 0.0722))
@@ -752,7 +516,13 @@ def shade(
                                 next_world = tx * wi[0] + ty * wi[1] + h.z * wi[2]
                     if best_target > 0.0:
                         scale = sum_w / (best_target * ti.cast(rounds, ti.f32))
-                        value = throughput * best_f * scale
+                        way = medium
+                        if best_dir.dot(h.ng) < 0.0 and s.thin_walled == 0:
+                            way = h.material if s.inside == 0 and materials[h.material, _DEPTH] > 0.0 else -1
+                        reach = throughput
+                        if way >= 0:
+                            reach *= ti.exp(-extinction_of(materials, way) * best_dist)
+                        value = reach * best_f * scale
                         store3(ps, SHADOW_ORIGIN, i, origin if best_dir.dot(h.ng) > 0.0 else below)
                         store3(ps, SHADOW_DIRECTION, i, best_dir)
                         ps[SHADOW_T, i] = best_dist * 0.9999
@@ -760,7 +530,7 @@ def shade(
                         store_bits(ps, SHADOW_LIGHT, i, best_light)
                         if n_layers > 0:
                             if bounce == 0:
-                                store3(ps, SHADOW_DIFFUSE, i, throughput * best_diffuse * scale)
+                                store3(ps, SHADOW_DIFFUSE, i, reach * best_diffuse * scale)
                                 trans = ti.cast(best_dir.dot(h.ng) < 0.0, ti.i32)
                                 store_bits(ps, SHADOW_LAYER, i, layer_of(2 + trans, 1))
                             else:
@@ -802,75 +572,16 @@ def shade(
 
 
 @ti.func
+def clamped(value: vec3, limit: ti.f32) -> vec3:
+    """One contribution held at `limit` nits, its colour kept; 0 lets everything through."""
+    peak = value.max()
+    return value * (limit / peak) if limit > 0.0 and peak > limit else value
+
+
+@ti.func
 def light_bits(info: ti.template(), l, k: ti.template()) -> ti.i32:
     """Column k of a light's info row: 0 flags, 1 group (columns 2 and 3 are the diffuse and specular gain)."""
     return ti.bit_cast(info[l, k], ti.i32)
-
-
-@ti.func
-def dispersed_ior(n_d: ti.f32, abbe: ti.f32, channel: ti.u32) -> ti.f32:
-    """Index of refraction for red, green or blue (611, 549, 465 nm) by Cauchy's two terms.
-
-    Through n_d at 587.6 nm, with the Abbe number (n_d - 1) / (n_F - n_C); wavelengths in micrometres.
-    """
-    wavelength = 0.611
-    if channel == ti.u32(1):
-        wavelength = 0.549
-    elif channel == ti.u32(2):
-        wavelength = 0.465
-    b = (n_d - 1.0) / (ti.max(abbe, 1.0) * (1.0 / (0.4861 * 0.4861) - 1.0 / (0.6563 * 0.6563)))
-    return n_d + b * (1.0 / (wavelength * wavelength) - 1.0 / (0.5876 * 0.5876))
-
-
-@ti.func
-def henyey_greenstein(d: vec3, g: ti.f32, u: vec2) -> vec3:
-    """Direction after scattering from d (Henyey & Greenstein 1941)."""
-    c = 1.0 - 2.0 * u[0]
-    if ti.abs(g) > 1e-3:
-        q = (1.0 - g * g) / (1.0 + g - 2.0 * g * u[0])
-        c = ti.max(-1.0, ti.min(1.0, (1.0 + g * g - q * q) / (2.0 * g)))
-    x, y = frame_of(d)
-    r = ti.sqrt(ti.max(0.0, 1.0 - c * c))
-    return (x * (r * ti.cos(2.0 * PI * u[1])) + y * (r * ti.sin(2.0 * PI * u[1])) + d * c).normalized()
-
-
-@ti.func
-def through_medium(materials: ti.template(), m, throughput: vec3, t: ti.f32, key: ti.u32):
-    """Beer-Lambert absorption, or a scattering event before t: throughput, 1 if scattered, distance.
-
-    Coefficients as OpenPBR: extinction -ln(transmission_color) / depth, scattering transmission_scatter / depth. A
-    channel is picked evenly and the three densities are averaged (spectral MIS; Wilkie et al. 2014).
-    """
-    depth = ti.max(materials[m, _DEPTH], 1e-9)
-    extinction = vec3(0.0)
-    scatter = vec3(0.0)
-    for c in ti.static(range(3)):
-        extinction[c] = -ti.log(ti.max(materials[m, _TRANSMISSION_COLOR + c], 1e-4)) / depth
-        scatter[c] = materials[m, _SCATTER + c] / depth
-    extinction = ti.max(extinction, scatter)
-    distance = t
-    event = 0
-    out = throughput
-    if scatter.max() > 0.0:
-        pick = sampler.to_unit(sampler.hash_u32(key ^ ti.u32(0x1B873593))) * 3.0
-        rate = extinction[0]
-        if pick >= 2.0:
-            rate = extinction[2]
-        elif pick >= 1.0:
-            rate = extinction[1]
-        u = sampler.to_unit(sampler.hash_u32(key ^ ti.u32(0xCC9E2D51)))
-        s = -ti.log(1.0 - u) / ti.max(rate, 1e-9)
-        if s < t:
-            event = 1
-            distance = s
-            e = ti.exp(-extinction * s)
-            out *= scatter * e / ti.max((extinction * e).sum() / 3.0, 1e-30)
-        else:
-            e = ti.exp(-extinction * t)
-            out *= e / ti.max(e.sum() / 3.0, 1e-30)
-    else:
-        out *= ti.exp(-extinction * t)
-    return out, event, distance
 
 
 @ti.kernel
@@ -878,6 +589,7 @@ def connect(
     ps: f32_2d,
     n: ti.i32,
     bounce: ti.i32,
+    clamp: ti.f32,
     nodes: f32_2d,
     tris: f32_2d,
     indices: i32_2d,
@@ -889,12 +601,16 @@ def connect(
     texels: u32_1d,
     images: i32_2d,
     root: ti.i32,
+    shape_nodes: f32_2d,
+    shape_ids: i32_1d,
+    n_shapes: ti.i32,
+    rows: f32_2d,
     info: f32_2d,
     split: f32_2d,
     n_layers: ti.i32,
     n_groups: ti.i32,
 ):
-    """Trace the pending shadow rays and add what they bring."""
+    """Trace the pending shadow rays and add what they bring. A lamp that is seen hides what is behind it."""
     ti.loop_config(block_dim=256)
     for i in range(n):
         tmax = ps[SHADOW_T, i]
@@ -923,12 +639,28 @@ def connect(
                     path_key(ps, i, bounce + 64),
                     True,
                 )
+                if tri < 0 and n_shapes > 0:
+                    tri, _t = nearest_shape(
+                        shape_nodes,
+                        shape_ids,
+                        rows,
+                        info,
+                        load3(ps, SHADOW_ORIGIN, i),
+                        load3(ps, SHADOW_DIRECTION, i),
+                        ps[TIME, i],
+                        tmax,
+                        SEEN_IN_REFLECTIONS,
+                    )
             if tri < 0:
                 value = load3(ps, SHADOW_VALUE, i)
+                kept = 1.0
+                if bounce > 0:
+                    kept = clamped(value, clamp).max() / value.max()
+                value *= kept
                 for c in ti.static(range(3)):
                     ps[RADIANCE + c, i] += value[c]
                 if n_layers + n_groups > 0:
-                    diffuse = load3(ps, SHADOW_DIFFUSE, i)
+                    diffuse = load3(ps, SHADOW_DIFFUSE, i) * kept
                     if n_layers == 0:
                         diffuse = vec3(0.0)
                     direct = ti.cast(bounce == 0, ti.i32)

@@ -32,7 +32,8 @@ u32_1d = ti.types.ndarray(dtype=ti.u32, ndim=1)
 PROBES = 8  # slots looked at before a key counts as absent
 REPRESENTATIVES = 8
 TRIES = 1  # shadow rays per representative and light
-DEFENSIVE = 0.1  # share of power-proportional picks in a learned cell
+DEFENSIVE = 0.05  # share of power-proportional picks in a learned cell
+DOUBT = 0.05  # share of the unshadowed estimate that a light keeps however dark its shadow rays found it
 RELEVANT = 5e-4  # lights whose unshadowed estimate is below this share of the cell's sum are not traced
 
 # the grid's parameters, an f32 vector: camera position, finest cell, angle of a cell, coarsest level
@@ -146,11 +147,16 @@ def pick_light(
     """Draw a light with u in [0, 1); its probability is `light_share`'s."""
     l = 0
     share = DEFENSIVE if cell >= 0 else 1.0
+    p = 0.0
     if u < share:
         l = _search(power_cdf, 0, power_cdf.shape[0], u / share)
+        p = light_share(start, light, cdf, power_cdf, cell, l)
     else:
-        l = light[_search(cdf, start[cell], start[cell + 1], (u - share) / (1.0 - share))]
-    return l, light_share(start, light, cdf, power_cdf, cell, l)
+        a = start[cell]
+        k = _search(cdf, a, start[cell + 1], (u - share) / (1.0 - share))
+        l = light[k]
+        p = share * _share(power_cdf, 0, l) + (1.0 - share) * _share(cdf, a, k)
+    return l, p
 
 
 @ti.kernel
@@ -165,18 +171,28 @@ def hash_vertices(points: f32_2d, grid: f32_1d, out: i32_2d):
 
 
 @ti.kernel
-def estimate_cells(rows: f32_2d, table: f32_1d, reps: f32_2d, count: i32_1d, first: ti.i32, n: ti.i32, out: f32_2d):
-    """Mean unshadowed estimate of each light over the representatives of cells first .. first + n."""
+def estimate_cells(
+    rows: f32_2d,
+    table: f32_1d,
+    reps: f32_2d,
+    count: i32_1d,
+    reps_used: ti.i32,
+    first: ti.i32,
+    n: ti.i32,
+    out: f32_2d,
+):
+    """Mean unshadowed estimate of each light over representatives of cells first .. first + n."""
     for k in range(n * out.shape[1]):
         c = k // out.shape[1]
         l = k % out.shape[1]
         e = 0.0
-        for r in range(count[first + c]):
+        n_reps = ti.min(count[first + c], reps_used)
+        for r in range(n_reps):
             i = (first + c) * REPRESENTATIVES + r
             e += emitters.estimate(
                 rows, table, l, vec3(reps[i, 0], reps[i, 1], reps[i, 2]), vec3(reps[i, 3], reps[i, 4], reps[i, 5])
             )
-        out[c, l] = e / ti.cast(ti.max(count[first + c], 1), ti.f32)
+        out[c, l] = e / ti.cast(ti.max(n_reps, 1), ti.f32)
 
 
 @ti.kernel
@@ -202,7 +218,7 @@ def measure_pairs(
     root: ti.i32,
     out: f32_1d,
 ):
-    """pairs[k] = cell, light -> root mean square of the light's sampled irradiance over points of the cell, shadowed."""
+    """pairs[k] = cell, light -> root mean square of its sampled, shadowed irradiance over points of the cell."""
     ti.loop_config(block_dim=64)
     for k in range(n_pairs):
         cell = pairs[k, 0]
@@ -330,9 +346,15 @@ def empty_table(power: NDArray[np.float32]) -> LightTable:
 
 
 def make_table(
-    prints, slots, pairs: NDArray[np.int32], value: NDArray[np.float32], n_cells: int, power, grid
+    prints,
+    slots,
+    pairs: NDArray[np.int32],
+    value: NDArray[np.float32],
+    n_cells: int,
+    power,
+    grid,
 ) -> LightTable:
-    """Normalise measured values per cell; `pairs` (n, 2) is sorted by cell, then light."""
+    """Normalise the values of (cell, light) pairs per cell; `pairs` (n, 2) is sorted by cell, then light."""
     start = np.searchsorted(pairs[:, 0], np.arange(n_cells + 1)).astype(np.int32)
     v = value.astype(np.float64)
     total = np.add.reduceat(np.append(v, 0.0), start[:-1]) if len(v) else np.zeros(n_cells)

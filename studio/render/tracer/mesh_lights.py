@@ -25,7 +25,7 @@ from studio.render.tracer.distributions import block_cdfs, blocks_of, mass_at, p
 from studio.render.tracer.textures import luminance_of
 from studio.scene.flat import MOVES as INSTANCE_MOVES
 from studio.scene.flat import FlatScene
-from studio.scene.geometry import Image
+from studio.scene.geometry import Image, Mesh
 from studio.scene.materials import OFFSET as MATERIAL
 from studio.scene.materials import SLOTS
 
@@ -67,6 +67,8 @@ def build_mesh_lights(flat: FlatScene, rows: F32, blocks: lr.Blocks) -> NDArray[
             continue
         instance = flat.instances[light["instance"]]
         slot = int(instance["material_start"] + light["part"])
+        if not _can_be_sampled(flat, int(flat.instance_materials[slot]), flat.meshes[instance["mesh"]].mesh):
+            continue
         light_of[slot] = index
         lamp = _lamp(flat, rows[index], int(index), instance, int(light["part"]), int(flat.instance_materials[slot]))
         lamps.setdefault(len(lamp.luminance), []).append(lamp)
@@ -77,6 +79,27 @@ def build_mesh_lights(flat: FlatScene, rows: F32, blocks: lr.Blocks) -> NDArray[
         for k in range(0, len(group) if count else 0, batch):
             _fill(rows, blocks, group[k : k + batch], cells)
     return light_of
+
+
+def _can_be_sampled(flat: FlatScene, material: int, mesh: Mesh) -> bool:
+    """Whether the lamp's emission is known from its row: not unlit, and without holes that vary over it.
+
+    A lamp that is left out is found by scattered rays alone, which is noisier but right.
+    """
+    if not 0 <= material < len(flat.materials):
+        return True
+    surface = flat.materials[material]
+    first, count = int(surface[MATERIAL["slot_start"]]), int(surface[MATERIAL["slot_count"]])
+    holes = mesh.colors is not None or bool((flat.slots[first : first + count, 0] == SLOTS["geometry_opacity"]).any())
+    return surface[MATERIAL["unlit"]] < 0.5 and not (holes and surface[MATERIAL["alpha_mode"]] > 0.5)
+
+
+def _opacity(surface: F32) -> float:
+    """The share of rays that meet a surface whose opacity does not vary."""
+    opacity, mode = float(surface[MATERIAL["geometry_opacity"]]), surface[MATERIAL["alpha_mode"]]
+    if mode == 1.0:
+        return float(opacity >= surface[MATERIAL["alpha_cutoff"]])
+    return min(max(opacity, 0.0), 1.0) if mode == 2.0 else 1.0
 
 
 def _lamp(flat: FlatScene, row: F32, index: int, instance: np.void, part: int, material: int) -> _Lamp:
@@ -92,6 +115,8 @@ def _lamp(flat: FlatScene, row: F32, index: int, instance: np.void, part: int, m
         rigid = np.nan_to_num(matrix, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LARGEST_M, _LARGEST_M).astype(float)
         world.append((safe @ rigid[:, :3].T + rigid[:, 3]).clip(-_LARGEST_M, _LARGEST_M))
     row[lr.VARIES] = bool(instance["flags"] & INSTANCE_MOVES) and not np.array_equal(world[0], world[1])
+    if 0 <= material < len(flat.materials):
+        row[lr.EMISSION : lr.EMISSION + 3] *= _opacity(flat.materials[material])
     luminance, uv = np.full(len(corners), lr.luminance(row)), None
     if 0 <= material < len(flat.materials):
         surface = flat.materials[material]

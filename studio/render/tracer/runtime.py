@@ -16,6 +16,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a deprecated locale function and stray escapes in Taichi 1.7.4
     import taichi as ti
 
+    from studio.render.tracer import frontend
+
 CACHE_BYTES = 1 << 30  # Taichi's own limit of 100 MB is less than two versions of the tracer on two devices
 ARCHS = {"cpu": ti.cpu, "cuda": ti.cuda, "vulkan": ti.vulkan, "metal": ti.metal}
 
@@ -25,6 +27,7 @@ def start(backend: str, threads: int, cache: str) -> bool:
 
     `threads` limits the CPU's (0: all of them); `cache` is the folder of compiled kernels, "" for none.
     """
+    frontend.quicken()
     arch = ARCHS[backend]
     options = {"cpu_max_num_threads": threads} if threads else {}
     ti.init(

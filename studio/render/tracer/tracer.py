@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from studio.render.cryptomatte import matte_ids
 from studio.render.film import MATTE_SLOTS, Film, Layout
 from studio.render.settings import RenderSettings
-from studio.render.tracer import bvh, gather, kernels, lightpick, lobe_tables
+from studio.render.tracer import bvh, gather, kernels, lightpick, lobe_tables, paths
 from studio.render.tracer.buffers import Device, build_host_scene
 from studio.render.tracer.camera import pack_camera
 from studio.render.tracer.light_tables import LightTables, build_light_tables
 from studio.render.tracer.textures import pack_textures
 from studio.scene.flatten import FlatScene
-from studio.scene.lights import KINDS
+from studio.scene.lights import CASTS_SHADOWS, KINDS, SEEN_IN_REFLECTIONS
 
 BATCH = 1 << 16  # paths in flight
-LEARN_PATHS = 1 << 15
+LEARN_PATHS = 1 << 16
 LEARN_SEED = 0x5EED
-LEARN_DEPTH = 6
+LEARN_DEPTH = 7
+ESTIMATES = 1 << 24  # unshadowed estimates before fewer points of a cell are asked; each is some 20 ns
 
 
 class Tracer:
@@ -37,35 +38,58 @@ class Tracer:
         self.batch = batch
         self.seconds: dict[str, float] = {}
         self.device.put("tables", lobe_tables.build())
-        self.state = ti.ndarray(ti.f32, (kernels.STATE_ROWS, batch))
+        self.state = ti.ndarray(ti.f32, (paths.STATE_ROWS, batch))
         self.no_split = ti.ndarray(ti.f32, (1, 1))
         self.plan: gather.Plan | None = None
+        self.flat: FlatScene | None = None
+        self.lamps = b""  # which instances' parts are lights: the geometry knows them by number
+        self.clamp = 0.0
         self.rays = 0  # traced into films collected so far
         self.candidates = 2
         self.roulette = 1
-        self.patience = 2.5
+        self.patience = 3.0
         self.compensate = 1.0
 
     def load(self, flat: FlatScene) -> None:
+        """Take a scene; what is the same object as in the last one stays on the device."""
         t = clock.perf_counter()
-        d = self.device
-        self.flat = flat
-        lights = build_light_tables(flat)
-        host = build_host_scene(flat, lights.mesh_light_of)
-        self.lights: LightTables = lights
+        before, self.flat = self.flat, flat
+        if before is None or flat.textures is not before.textures:
+            texels, images = pack_textures(flat.textures)
+            self.device.put("texels", texels)
+            self.device.put("images", images)
+        lit = ("lights", "meshes", "instances", "instance_materials", "materials", "slots", "textures")
+        if before is None or not _same(flat, before, lit):
+            self._load_lights(flat)
+        solid = ("meshes", "instances", "instance_materials", "materials", "slots")
+        lamps = flat.lights[["instance", "part"]].tobytes()
+        if before is None or lamps != self.lamps or not _same(flat, before, solid):
+            self._load_geometry(flat)
+            self.lamps = lamps
+        self._put_table(lightpick.empty_table(self.lights.power))
+        ti.sync()
+        self.seconds["build"] = clock.perf_counter() - t
+
+    def _load_geometry(self, flat: FlatScene) -> None:
+        host = build_host_scene(flat, self.lights.mesh_light_of)
         self.lo, self.hi, self.root = host.lo, host.hi, host.root
         for name in ("nodes", "triangles", "indices", "vertices", "instances", "parts", "materials", "slots"):
-            d.put(name, getattr(host, name))
-        texels, images = pack_textures(flat.textures)
-        d.put("texels", texels)
-        d.put("images", images)
+            self.device.put(name, getattr(host, name))
+
+    def _load_lights(self, flat: FlatScene) -> None:
+        d = self.device
+        lights = build_light_tables(flat)
+        self.lights: LightTables = lights
         d.put("rows", lights.rows)
         d.put("table", lights.table)
         n = len(flat.lights)
         info = np.zeros((max(n, 1), 4), np.float32)
         bits = info.view(np.int32)
         if n:
-            bits[:, 0] = flat.lights["flags"]
+            even = SEEN_IN_REFLECTIONS | CASTS_SHADOWS
+            alike = np.isin(flat.instances["flags"] & even, (0, even)).all()  # every object, to both kinds of rays
+            met = (flat.lights["flags"] & even == even) & alike
+            bits[:, 0] = flat.lights["flags"] | np.where(met, np.uint32(paths.BOTH_WAYS), np.uint32(0))
             bits[:, 1] = flat.lights["group"]
             info[:, 2:4] = flat.lights["gain"]
         d.put("info", info)
@@ -79,9 +103,6 @@ class Tracer:
         d.put("shape_ids", ids if len(ids) else np.zeros(1, np.int32))
         self.n_shapes = len(ids)
         self.n_lights = n
-        self._put_table(lightpick.empty_table(lights.power))
-        ti.sync()
-        self.seconds["build"] = clock.perf_counter() - t
 
     def _put_table(self, table: lightpick.LightTable) -> None:
         for name in ("keys", "start", "light", "cdf", "power_cdf", "grid"):
@@ -146,6 +167,7 @@ class Tracer:
             candidates,
             self.roulette,
             self.patience,
+            self.clamp if candidates > 0 else 0.0,
             *surface,
             d.tables,
             d.rows,
@@ -166,7 +188,23 @@ class Tracer:
             groups,
         )
         if candidates > 0 and self.n_lights > 0 and bounce + 1 < depth:
-            kernels.connect(self.state, n, bounce, d.nodes, *surface, self.root, d.info, split, layers, groups)
+            kernels.connect(
+                self.state,
+                n,
+                bounce,
+                self.clamp,
+                d.nodes,
+                *surface,
+                self.root,
+                d.shape_nodes,
+                d.shape_ids,
+                self.n_shapes,
+                d.rows,
+                d.info,
+                split,
+                layers,
+                groups,
+            )
 
     # --- learning ----------------------------------------------------------------------------------------------
     def prepare(self, settings: RenderSettings) -> None:
@@ -224,7 +262,7 @@ class Tracer:
         reps[:, :3] += reps[:, 3:] * lift
         d.put("reps", reps)
         d.put("count", count)
-        pairs = self._relevant_pairs(n)
+        pairs, unshadowed = self._relevant_pairs(n)
         value = np.zeros(0, np.float32)
         if len(pairs):
             out = ti.ndarray(ti.f32, len(pairs))
@@ -246,30 +284,33 @@ class Tracer:
                 self.root,
                 out,
             )
-            value = out.to_numpy()
+            value = out.to_numpy() + np.float32(lightpick.DOUBT) * unshadowed
         self._put_table(lightpick.make_table(prints, slots, pairs, value, n, self.lights.power, grid))
         self.cells = n
 
-    def _relevant_pairs(self, n: int) -> NDArray[np.int32]:
-        """(cell, light) pairs whose unshadowed estimate is not negligible in the cell, sorted."""
+    def _relevant_pairs(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """(cell, light) pairs whose unshadowed estimate is not negligible in the cell, sorted, and the estimates."""
         d = self.device
         step = max(1, (1 << 22) // max(self.n_lights, 1))
-        found = []
+        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, lightpick.REPRESENTATIVES))
+        found, values = [], []
         for first in range(0, n, step):
             k = min(step, n - first)
             out = ti.ndarray(ti.f32, (k, self.n_lights))
-            lightpick.estimate_cells(d.rows, d.table, d.reps, d.count, first, k, out)
+            lightpick.estimate_cells(d.rows, d.table, d.reps, d.count, reps_used, first, k, out)
             e = out.to_numpy()
             total = e.sum(1, keepdims=True)
             cell, light = np.nonzero(e > lightpick.RELEVANT * total)
             found.append(np.stack([cell + first, light], 1).astype(np.int32))
-        return np.ascontiguousarray(np.concatenate(found))
+            values.append(e[cell, light])
+        return np.ascontiguousarray(np.concatenate(found)), np.concatenate(values)
 
     # --- rendering ----------------------------------------------------------------------------------------------
     def begin(self, layout: Layout, settings: RenderSettings, *, following: FlatScene | None = None) -> None:
         """Make room for a film; `following` is the next frame's flat scene when motion vectors are wanted."""
         d = self.device
         self.layout, self.settings = layout, settings
+        self.clamp = settings.clamp_indirect
         self.plan = plan = gather.Plan(layout)
         d.put("columns", plan.columns)
         d.put("scales", plan.scales)
@@ -378,8 +419,6 @@ class Tracer:
 
     def collect(self, film: Film) -> None:
         """Add everything rendered since the last call to `film` and empty the device's film."""
-        x0, y0, x1, y1 = self.layout.crop
-        h, w = y1 - y0, x1 - x0
         part = {}
         for name, (dtype, shape) in self.layout.shapes().items():
             array = getattr(self.device, "film_" + name)
@@ -417,6 +456,10 @@ class Tracer:
                 s += k
             total[a : a + chunk] = out.to_numpy()
         return (total / settings.samples).reshape(h, w, 3).astype(np.float32)
+
+
+def _same(a: FlatScene, b: FlatScene, sections: tuple[str, ...]) -> bool:
+    return all(getattr(a, name) is getattr(b, name) for name in sections)
 
 
 def object_motion(flat: FlatScene, following: FlatScene | None) -> NDArray[np.float32]:

@@ -1,0 +1,174 @@
+"""The command line: `studio COMMAND`. What each command does lives in `studio.command_line`, imported when it runs.
+
+Results go to standard output, progress to standard error. Exit codes: 0 done, 2 usage, 10 bad scene or asset,
+11 unsupported here, 12 device fault, 13 out of device memory, 14 cannot write, 124 time limit, 130 and 143
+interrupted. Whatever goes wrong ends in one sentence; MYRIAD_DEBUG=1 shows where it came from instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from studio import __version__
+from studio.errors import StudioError, UsageError
+
+COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app")
+_BROKEN_PIPE = 141  # as a shell reports SIGPIPE
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells what is wrong in a sentence, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="studio", description="Light scenes with hundreds of lights and render final frames.")
+    parser.add_argument("--version", action="version", version=f"Myriad {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+
+    _add_render(add("render", "Render a scene to a picture or an image sequence."))
+    merge = add("merge", "Merge partial renders into a picture or a larger partial.")
+    merge.add_argument("parts", nargs="+", metavar="PART", help="partial renders (.part)")
+    merge.add_argument("-o", "--output", required=True, metavar="OUT", help="picture or .part to write")
+    merge.add_argument("--allow-gaps", action="store_true", help="merge although tiles or samples are missing")
+    _add_look(merge)
+    info = add("info", "Say what a scene or a partial render holds.")
+    info.add_argument("scene", metavar="SCENE", help=".glb, .gltf, .obj, a project or a .part")
+    convert = add("convert", "Convert a scene to .glb, .gltf or a project.")
+    convert.add_argument("scene", metavar="IN", help=".glb, .gltf, .obj or a project")
+    convert.add_argument("output", metavar="OUT", help=".glb, .gltf or a project folder NAME.studio")
+    demo = add("demo", "Write a demo scene that is made by code.")
+    demo.add_argument("name", metavar="NAME", help="hall, rooms, dome, rig or practicals")
+    demo.add_argument("-o", "--output", required=True, metavar="FILE|DIR", help=".glb, .gltf or a project folder")
+    for command in (info, convert, demo):
+        command.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    for command in (info, convert):
+        _add_reading(command)
+    doctor = add("doctor", "Look at devices and libraries, and compile the renderer's kernels.")
+    doctor.add_argument("--device", default="auto", metavar="NAME", help="auto, cuda, metal, vulkan or cpu")
+    doctor.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    bench = add("bench", "Measure the renderer.")
+    bench.add_argument("name", nargs="?", default="", metavar="NAME", help="one benchmark (default: all)")
+    bench.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    app = add("app", "Open the studio.")
+    app.add_argument("scene", nargs="?", default="", metavar="PROJECT|SCENE")
+    return parser
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--variant", default="", metavar="NAME", help="material variant of a glTF")
+    command.add_argument("--strict", action="store_true", help="refuse missing textures instead of drawing magenta")
+
+
+def _add_render(render: argparse.ArgumentParser) -> None:
+    add = render.add_argument
+    add("scene", metavar="SCENE", help=".glb, .gltf, .obj or a project")
+    add("-o", "--output", required=True, metavar="OUT", help="picture, or pattern with #### for the frame number")
+    add("--frames", metavar="RANGE", help="like 1-24,30-40x2 (default: the first, or all for a pattern)")
+    add("--camera", default="", metavar="NAME", help="render through this camera")
+    add("--size", default="1280x720", metavar="WxH", help="pixels (default 1280x720)")
+    add("--samples", metavar="N", help="samples a pixel (default 256); with --error the most")
+    add("--depth", default="8", metavar="N", help="path segments, a lamp seen directly is 1 (default 8)")
+    add("--filter", default="blackman-harris", metavar="NAME", help="blackman-harris (default) or box")
+    add("--filter-width", metavar="PX", help="full width of the Blackman-Harris filter (default 3)")
+    add("--crop", metavar="x0,y0,x1,y1", help="render these pixels only, from the top left")
+    add("--sample-range", metavar="A:B", help="render these samples only")
+    add("--seed", default="0", metavar="N", help="another pattern of noise")
+    add("--clamp-indirect", metavar="NITS", help="clamp what arrives over a bounce (biased; default: not at all)")
+    add("--device", default="auto", metavar="NAME", help="auto (default), cuda, metal, vulkan or cpu")
+    add("--threads", metavar="N", help="processor cores to use (default: all)")
+    add("--error", metavar="E", help="stop where the relative error is below this, like 0.02")
+    add("--time-limit", metavar="S", help="stop after so many seconds, with a checkpoint and exit code 124")
+    add("--aov", action="append", default=[], metavar="NAME", help="add a layer to the EXR; may be repeated")
+    add("--light-groups", action="store_true", help="add a layer for each light group")
+    add("--cryptomatte", action="store_true", help="add mattes of objects and materials")
+    add("--partial", action="store_true", help="write a .part for studio merge instead of a picture")
+    add("--resume", action="store_true", help="go on from a checkpoint; finished frames are kept")
+    add("--skip-existing", action="store_true", help="leave frames alone whose file is there")
+    _add_reading(render)
+    _add_look(render)
+
+
+def _add_look(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--denoise", action="store_true", help="denoise (Open Image Denoise)")
+    add("--denoise-scale", metavar="F", help="what brings the picture to 1 for the denoiser (default: the exposure)")
+    add("--view", metavar="NAME", help="OCIO view of PNG, JPEG and TIFF (default ACES 2.0 SDR)")
+    add("--exposure", metavar="EV", help="stops, for PNG, JPEG and TIFF (default: the camera's)")
+    add("--bits", metavar="N", help="8 (default) or 16 bits a channel, for PNG and TIFF")
+    add("--alpha", action="store_true", help="keep transparency, for PNG and TIFF")
+    add("--compression", metavar="NAME", help="of EXR: zip (default), piz, dwaa, none, ...")
+    add("--float", action="store_true", help="write EXR colours as 32-bit floats")
+    add("--json", action="store_true", help="print JSON, one object a line")
+
+
+_HOMES = {"info": "scenes", "convert": "scenes", "demo": "scenes"}
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """`studio`, `studio SCENE` and `studio PROJECT` open the app."""
+    if not arguments:
+        return ["app"]
+    word = arguments[0]
+    if word not in COMMANDS and not word.startswith("-") and os.path.exists(word):
+        return ["app", *arguments]
+    return arguments
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (default: the program's own); returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    json = "--json" in given
+    try:
+        args = _parser().parse_args(_with_command(given))
+        return _run(args)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader went away; what is left in the buffer must not complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception as fault:
+        if os.environ.get("MYRIAD_DEBUG", "0") not in ("", "0"):
+            raise
+        if isinstance(fault, StudioError):
+            _tell(str(fault), fault.code, json)
+            return fault.code
+        # nobody foresaw this: still one sentence, with what to send along
+        _tell(f"an unforeseen fault: {type(fault).__name__}: {fault}; MYRIAD_DEBUG=1 shows where", 1, json)
+        return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    from studio.command_line.console import Console
+
+    if args.command == "app":
+        from studio.errors import Unsupported
+
+        raise Unsupported("this build has no desktop application yet; use studio render, or studio --help")
+    module = importlib.import_module(f"studio.command_line.{_HOMES.get(args.command, args.command)}")
+    code: int = module.run(args, Console(json=args.json))
+    return code
+
+
+def _tell(sentence: str, code: int, json: bool) -> None:
+    from studio.command_line.console import Console
+
+    one_line = " ".join(sentence.split())
+    console = Console(json=json)
+    console.event("error", code=code, message=one_line)
+    console.say(f"studio: {one_line}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""What is written after a flag: sizes, crops and sample ranges. Each says in a sentence what it wants."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from studio.errors import UsageError
+from studio.render.film import Crop
+
+LARGEST_SIDE = 1 << 16
+MOST_PIXELS = (1 << 31) - 1
+MOST_SAMPLES = 1 << 19  # the film's sums have room for so many
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of "1280x720"."""
+    match = re.fullmatch(r"([0-9]{1,6})[x×]([0-9]{1,6})", text, re.ASCII)
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+    if width < 1 or height < 1:
+        raise UsageError(f"cannot read the size {text[:40]!r}; write width x height in pixels, like 1280x720")
+    if max(width, height) > LARGEST_SIDE or width * height > MOST_PIXELS:
+        raise UsageError(f"the size {text} is too large; at most {LARGEST_SIDE} pixels a side and 2147483647 in all")
+    return width, height
+
+
+def crop(text: str, width: int, height: int) -> Crop:
+    """The crop "x0,y0,x1,y1" of an image, from the top left, end excluded."""
+    match = re.fullmatch(r"([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})", text.replace(" ", ""), re.ASCII)
+    if match is None:
+        raise UsageError(f"cannot read the crop {text[:40]!r}; write x0,y0,x1,y1 in pixels from the top left")
+    x0, y0, x1, y1 = (int(part) for part in match.groups())
+    if not (x0 < x1 <= width and y0 < y1 <= height):
+        raise UsageError(f"the crop {text} does not lie in an image of {width}x{height} with x0 < x1 and y0 < y1")
+    return x0, y0, x1, y1
+
+
+def sample_range(text: str) -> tuple[int, int]:
+    """The half-open range "A:B" of sample numbers."""
+    match = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text, re.ASCII)
+    first, end = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not first < end <= MOST_SAMPLES:
+        raise UsageError(
+            f"cannot read the sample range {text[:40]!r}; write A:B with A < B <= {MOST_SAMPLES}, like 0:64"
+        )
+    return first, end
+
+
+def whole(text: str, what: str, low: int, high: int) -> int:
+    """A whole number between bounds."""
+    value = int(text) if re.fullmatch(r"-?[0-9]{1,12}", text, re.ASCII) else low - 1
+    if not low <= value <= high:
+        raise UsageError(f"{what} must be a whole number from {low} to {high}, not {text[:40]!r}")
+    return value
+
+
+def number(text: str, what: str, low: float, high: float) -> float:
+    """A number between bounds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise UsageError(f"{what} must be a number from {low:g} to {high:g}, not {text[:40]!r}")
+    return value

@@ -1,0 +1,101 @@
+"""What a render leaves behind when it is cut short, or is a part of a larger one: a `.part` beside the picture.
+
+A checkpoint and a partial are the same file (`studio.render.partial`). Its header is made here, so that all renders
+say the same of themselves and `--resume` and `studio merge` can refuse what does not belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+import studio
+from studio.errors import UsageError
+from studio.render.device import DeviceInfo
+from studio.render.film import Crop, Film, Layout
+from studio.render.partial import IDENTITY, Header, Range, read_partial, settings_digest, write_partial
+from studio.render.session import film_aovs
+from studio.render.settings import RenderSettings
+from studio.scene.flat import FlatScene
+
+PART = ".part"
+
+
+def part_path(output: Path) -> Path:
+    """The partial or checkpoint that belongs to a picture."""
+    return output if output.suffix == PART else output.with_suffix(PART)
+
+
+@cache
+def build_id() -> str:
+    """Version and digest of the tracer's sources: between two of them no two renders are mixed."""
+    digest = hashlib.blake2b(digest_size=8)
+    for source in sorted((Path(__file__).parent / "tracer").glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return f"{studio.__version__}+{digest.hexdigest()}"
+
+
+def header_of(
+    flat: FlatScene,
+    settings: RenderSettings,
+    device: DeviceInfo,
+    *,
+    following: FlatScene | None = None,
+    region: Crop | None = None,
+    total: Range | None = None,
+) -> Header:
+    """The header of a finished part of a render; `region` and `total` are what the whole of it is to cover."""
+    scene = flat.digest()
+    if following is not None:  # motion vectors point into the next frame
+        scene = hashlib.blake2b(f"{scene}{following.digest()}".encode(), digest_size=16).hexdigest()
+    # switches and the AOVs that they stand for are the same request
+    plain = msgspec.structs.replace(
+        settings, aovs=tuple(sorted(set(film_aovs(settings)))), light_groups=False, cryptomatte=False
+    )
+    first = settings.first_sample
+    return Header(
+        scene=scene,
+        build=build_id(),
+        backend=device.backend,
+        device=device.device_class,
+        frame=flat.frame,
+        settings=settings_digest(plain),
+        ranges=((first, first + settings.samples),),
+        region=region,
+        total=total,
+        adaptive=settings.error > 0,
+    )
+
+
+def save_part(path: Path, film: Film, header: Header) -> bool:
+    """Write what a film has; False for a film without samples, which is not worth a file."""
+    samples, first = int(film.counts.max(initial=0)), header.ranges[0][0]
+    if samples == 0:
+        return False
+    whole = header.total or header.ranges[0]  # a part cut short still says what it was to become
+    write_partial(path, film, msgspec.structs.replace(header, ranges=((first, first + samples),), total=whole))
+    return True
+
+
+def load_part(path: Path, header: Header, layout: Layout) -> Film | None:
+    """The film of a checkpoint of this very render, or None when there is none.
+
+    Raises `UsageError` naming the first thing in which it differs, and `BadAsset` for a damaged file.
+    """
+    if not path.exists():
+        return None
+    film, found = read_partial(path)
+    for field, what in IDENTITY.items():
+        if getattr(found, field) != getattr(header, field):
+            raise UsageError(f"{path} is of another {what}; remove it, or render without --resume")
+    if film.layout != layout:
+        raise UsageError(f"{path} is of another size or crop; remove it, or render without --resume")
+    if found.ranges[0][0] != header.ranges[0][0] or found.ranges[-1][1] > header.ranges[0][1]:
+        (a, b), (c, d) = found.ranges[0], header.ranges[0]
+        raise UsageError(
+            f"{path} holds samples {a}:{b}, not the start of {c}:{d}; remove it, or render without --resume"
+        )
+    return film

@@ -1,0 +1,396 @@
+"""A render session: the studio's side of the render worker.
+
+The session starts the worker, sends it scenes and asks for samples in rounds that end at 16, 32, 64, ... samples; the
+worker's film of each round is added to the session's. So the session always holds a film that is whole up to its last
+round: a worker that dies costs that round and is replaced once, and whoever interrupts a render gets a film that can
+be written, resumed and merged. Because films add up exactly, none of this shows in the picture.
+
+Adaptive sampling is decided here, for each block of 8 x 8 pixels aligned to the whole image, by that block's own
+samples at the end of each round. A block that is finished is never looked at again, hence the film alone says where a
+render stands: its unfinished blocks are those with the most samples.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from studio import errors
+from studio.errors import DeviceFault, OutOfDeviceMemory, StudioError
+from studio.render.device import DeviceInfo, cache_folder, candidates, system_memory
+from studio.render.film import Film, Layout, plan_layout, scene_exponent
+from studio.render.process import WorkerGone, WorkerProcess
+from studio.render.protocol import (
+    Begin,
+    Begun,
+    Compiling,
+    Event,
+    Failed,
+    Loaded,
+    Progress,
+    Ready,
+    Render,
+    Rendered,
+    Start,
+    Stop,
+    Warm,
+    crop_pixels,
+)
+from studio.render.settings import RenderSettings
+from studio.render.transfer import Block, ScenePacker, film_buffers
+from studio.scene.flat import FlatScene
+
+FIRST_ROUND = 16  # samples; later rounds end at its doubles
+BLOCK_PX = 8  # side of the blocks that adaptive sampling decides about
+INTERRUPTED, OUT_OF_TIME = "interrupted", "time"
+_POLL_S = 0.05
+_PATIENCE_S = 12.0  # with a worker that is to end by itself
+_LARGEST_ARRAY = (1 << 31) - 1  # elements that a kernel can address
+_COPIES = 3  # of a film: the device's, the block's and the session's
+
+StopReason = Callable[[], str]  # "", INTERRUPTED or OUT_OF_TIME
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameProgress:
+    """How far a frame is: samples a pixel of those wanted (fewer in finished blocks), and seconds since it began."""
+
+    frame: float
+    samples: float
+    of: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """A film and how it came to be. `stopped` is "" when it has everything that was asked for."""
+
+    film: Film
+    stopped: str
+    seconds: dict[str, float]  # build, render
+    rays: int
+    peak_bytes: int
+    device: DeviceInfo
+
+
+class _GivenUp(Exception):
+    """The caller wants to stop while the worker is busy with something that cannot be cut short."""
+
+
+def film_aovs(settings: RenderSettings) -> tuple[str, ...]:
+    """AOVs of a render, with those that its switches for light groups and Cryptomatte stand for."""
+    extra = ("lights",) if settings.light_groups else ()
+    return settings.aovs + extra + (("crypto_object", "crypto_material") if settings.cryptomatte else ())
+
+
+def layout_of(flat: FlatScene, settings: RenderSettings) -> Layout:
+    """The layout of a frame's film; OutOfDeviceMemory for one that no machine like this one could hold."""
+    layout = plan_layout(
+        settings.width,
+        settings.height,
+        aovs=film_aovs(settings),
+        light_groups=flat.light_groups,
+        exponent=scene_exponent(flat.lights),
+        crop=settings.crop,
+    )
+    needed, there = layout.nbytes * _COPIES, system_memory()
+    largest = max(int(np.prod([float(n) for n in shape])) for _, shape in layout.shapes().values())
+    size = f"{settings.width}x{settings.height} with {len(layout.channels)} channels"
+    if largest > _LARGEST_ARRAY:
+        raise OutOfDeviceMemory(f"a film of {size} is more than a device can address; render it in crops")
+    if there and needed > there:
+        need = f"{needed / 1e9:.1f} GB and this machine has {there / 1e9:.1f} GB"
+        raise OutOfDeviceMemory(f"a film of {size} needs {need}; render smaller, in crops, or with fewer AOVs")
+    return layout
+
+
+class RenderSession:
+    """A worker and what it is doing. Use it in a `with`, or close it.
+
+    `device` is auto, cuda, metal, vulkan or cpu, `threads` limits the CPU's (0: all). `listener` hears the worker's
+    `Ready`, `Compiling` and `Warm`. The worker starts at once, so that it imports and compiles while the caller loads.
+    Raises `UsageError` or `Unsupported` for a device that there is not.
+    """
+
+    def __init__(
+        self, *, device: str = "auto", threads: int = 0, listener: Callable[[Event], None] | None = None
+    ) -> None:
+        self._backends = candidates(device)
+        self._threads = threads
+        self._listener = listener or (lambda event: None)
+        self._ready: Ready | None = None
+        self._renders = 0
+        self._deaths = 0
+        self.compile_seconds = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._worker = WorkerProcess()
+        self._packer = ScenePacker()
+        self._blocks: list[Block] = []
+        self._warm = self._gone = False
+        self._worker.send(Start(self._backends, self._threads, str(cache_folder())))
+
+    @property
+    def worker_pid(self) -> int:
+        """The process id of the worker."""
+        return self._worker.process.pid
+
+    @property
+    def info(self) -> DeviceInfo:
+        """The device; waits until the worker has it."""
+        while self._ready is None:
+            self._revived(lambda: self._wait(Ready, lambda: ""))
+        return DeviceInfo(self._ready.backend, self._ready.device, self._ready.device_class)
+
+    def warm_up(self) -> float:
+        """Wait until all kernels are compiled; the seconds that it took."""
+        while not self._warm:
+            self._revived(lambda: self._wait(Warm, lambda: ""))
+        return self.compile_seconds
+
+    def render_frame(
+        self,
+        flat: FlatScene,
+        settings: RenderSettings,
+        *,
+        following: FlatScene | None = None,
+        film: Film | None = None,
+        stop: StopReason = lambda: "",
+        progress: Callable[[FrameProgress], None] = lambda progress: None,
+    ) -> FrameResult:
+        """Render `settings.samples` samples of a frame, or go on with a `film` that has some of them.
+
+        `following` is the next frame's flat scene, for motion vectors. `stop` is asked many times a second; when it
+        gives a reason, the samples at work are finished and the result says it. Running out of time leaves at least
+        one more sample than before, so that resuming always gets on. Raises `DeviceFault` when the worker dies twice,
+        `OutOfDeviceMemory`, or whatever `StudioError` the worker met.
+        """
+        layout = layout_of(flat, settings)
+        work = _Frame(flat, following, settings, layout, film or Film.of(layout), stop, progress)
+        if self._gone:
+            self._start()
+        info = self.info
+        try:
+            self._revived(lambda: self._render_frame(work))
+        except _GivenUp:
+            work.stopped = work.stop()
+            self._give_up()
+        except StudioError:
+            self._give_up()  # what the worker still has to say belongs to this frame
+            raise
+        work.film.settle()
+        return FrameResult(work.film, work.stopped, work.seconds, work.rays, work.peak_bytes, info)
+
+    def _revived(self, attempt: Callable[[], E]) -> E:
+        """Do something with the worker; when it dies, with another, once."""
+        while True:
+            try:
+                return attempt()
+            except WorkerGone:
+                self._deaths += 1
+                words = self._worker.last_words()
+                self._drop()
+                if self._deaths > 1:
+                    self._deaths = 0
+                    raise DeviceFault(
+                        f"the render worker ended twice ({words}); try --device cpu, or a smaller size"
+                    ) from None
+                self._start()
+
+    def _render_frame(self, work: _Frame) -> None:
+        work.seconds["build"] += self._load(work.flat, "current", work.stop)
+        if work.following is not None:
+            work.seconds["build"] += self._load(work.following, "following", work.stop)
+        block = self._share(Block.create(work.layout.nbytes))
+        whole = msgspec.structs.replace(work.settings, aovs=film_aovs(work.settings))
+        self._worker.send(Begin(work.layout, whole, block.ref, work.following is not None))
+        work.seconds["build"] += self._wait(Begun, work.stop).seconds
+        block.unlink()
+        delta = Film.over(film_buffers(block, work.layout), work.layout)
+        begun = work.began = time.perf_counter()
+        fresh = True
+        while (plan := work.next_round()) is not None:
+            reason = work.stop()
+            if reason == INTERRUPTED or (reason and not fresh):
+                work.stopped = reason
+                break
+            done = self._round(work, *plan)
+            delta.merge_into(work.film)
+            work.rays += done.rays
+            work.peak_bytes = max(work.peak_bytes, done.peak_bytes)
+            work.seconds["render"] += time.perf_counter() - begun
+            begun, fresh = time.perf_counter(), False
+            self._deaths = 0
+        self._blocks.remove(block)
+
+    def _load(self, flat: FlatScene, slot: str, stop: StopReason) -> float:
+        """Bring a slot of the worker to a flat scene; the seconds that the worker took."""
+        message, block = self._packer.pack(flat, slot)
+        if block is not None:
+            self._share(block)
+        self._worker.send(message)
+        loaded = self._wait(Loaded, stop)
+        if block is not None:
+            block.unlink()
+            self._blocks.remove(block)
+        return loaded.seconds
+
+    def _share(self, block: Block) -> Block:
+        self._blocks.append(block)
+        return block
+
+    def _round(self, work: _Frame, done: int, count: int, pixels: NDArray[np.int32] | None) -> Rendered:
+        """One `Render`; a reason to stop is passed on once."""
+        self._renders += 1
+        area = work.layout.shapes()["counts"][1]
+        paths = len(pixels) if pixels is not None else area[0] * area[1]
+        self._worker.send(
+            Render(
+                self._renders,
+                work.settings.first_sample + done,
+                count,
+                b"" if pixels is None else pixels.tobytes(),
+            )
+        )
+        told = False
+        while True:
+            event = self._next()
+            if isinstance(event, Rendered):
+                work.tell(done + event.samples)
+                return event
+            if isinstance(event, Progress):
+                work.tell(done + event.done / max(paths, 1))
+            if not told and work.stop():
+                told = True
+                self._worker.send(Stop(self._renders))
+
+    def _wait(self, kind: type[E], stop: StopReason) -> E:
+        """The next event of a kind."""
+        while True:
+            event = self._next()
+            if isinstance(event, kind):
+                return event
+            if stop() == INTERRUPTED:
+                raise _GivenUp
+
+    def _next(self) -> Event | None:
+        """The next event, or None when nothing happens for a moment."""
+        try:
+            event = self._worker.events.get(timeout=_POLL_S)
+        except queue.Empty:
+            return None
+        match event:
+            case None:
+                raise WorkerGone
+            case Failed():
+                raise _fault(event)
+            case Ready():
+                self._ready = event
+                self._backends = (event.backend,)  # another worker must not end up on another device
+                self._listener(event)
+            case Warm():
+                self._warm = True
+                self.compile_seconds = event.seconds
+                self._listener(event)
+            case Compiling():
+                self._listener(event)
+        return event
+
+    def _give_up(self) -> None:
+        """End the worker; another is started when it is needed."""
+        self._drop()
+        self._gone = True
+
+    def _drop(self, *, patience_s: float = 0.0) -> None:
+        self._worker.close(patience_s=patience_s)
+        for block in self._blocks:
+            block.unlink()
+        self._blocks.clear()
+
+    def close(self) -> None:
+        """End the worker. One that has compiled is given the time to keep its kernels for the next time."""
+        while not self._worker.events.empty():
+            event = self._worker.events.get()
+            self._warm = self._warm or isinstance(event, Warm)
+        self._drop(patience_s=_PATIENCE_S if self._warm else 0.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None and not issubclass(kind, Exception):  # somebody is in a hurry
+            self._drop()
+        else:
+            self.close()
+
+
+class _Frame:
+    """A frame at work: its film, what is still to do, and what it has cost."""
+
+    def __init__(
+        self,
+        flat: FlatScene,
+        following: FlatScene | None,
+        settings: RenderSettings,
+        layout: Layout,
+        film: Film,
+        stop: StopReason,
+        progress: Callable[[FrameProgress], None],
+    ) -> None:
+        self.flat, self.following, self.settings, self.layout = flat, following, settings, layout
+        self.film, self.stop, self.progress = film, stop, progress
+        self.stopped = ""
+        self.seconds: dict[str, float] = {"build": 0.0, "render": 0.0}
+        self.rays = self.peak_bytes = 0
+        self.began = time.perf_counter()
+
+    def next_round(self) -> tuple[int, int, NDArray[np.int32] | None] | None:
+        """Samples done, how many more, and of which pixels (None: all); None when the film is finished."""
+        done = int(self.film.counts.max(initial=0))
+        if done >= self.settings.samples:
+            return None
+        ends = FIRST_ROUND
+        while ends <= done:
+            ends *= 2
+        count = min(ends, self.settings.samples) - done
+        if self.settings.error <= 0 or done == 0:
+            return done, count, None
+        active = self.film.counts == done
+        if done * 2 == ends:  # a round has just ended: decide
+            active &= _per_pixel(self.film.error(BLOCK_PX) > self.settings.error, self.layout)
+        if active.all():
+            return done, count, None
+        pixels = crop_pixels(self.layout)[active.ravel()]
+        return (done, count, pixels) if len(pixels) else None
+
+    def tell(self, samples: float) -> None:
+        seconds = time.perf_counter() - self.began
+        self.progress(FrameProgress(self.flat.frame, samples, self.settings.samples, seconds))
+
+
+def _per_pixel(blocks: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
+    """A value of each aligned block that a crop touches -> of each pixel of the crop."""
+    x0, y0, x1, y1 = layout.crop
+    rows = np.arange(y0, y1) // BLOCK_PX - y0 // BLOCK_PX
+    columns = np.arange(x0, x1) // BLOCK_PX - x0 // BLOCK_PX
+    return blocks[np.ix_(rows, columns)]
+
+
+def _fault(event: Failed) -> StudioError:
+    """The worker's failure as the exception that it was."""
+    kind: Any = getattr(errors, event.kind, None)
+    if isinstance(kind, type) and issubclass(kind, StudioError):
+        return kind(event.sentence)
+    fault = DeviceFault(f"the renderer failed: {event.sentence}; try --device cpu, or a smaller size")
+    fault.add_note(event.trace)
+    return fault
