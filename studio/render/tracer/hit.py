@@ -44,6 +44,7 @@ class Hit:
     x: vec3
     y: vec3
     z: vec3
+    coat: vec3  # normal of the coat: the smooth one, or its own map's
     uv: vec2
     uv1: vec2
     color: ti.types.vector(4, ti.f32)
@@ -149,6 +150,8 @@ def resolve(
     m = h.material
     s = surface.load_surface(materials, m)
     s.base_color *= h.color.xyz
+    x0, y0, z0 = h.x, h.y, h.z
+    h.coat = h.z
     start = ti.cast(materials[m, _SLOT_START], ti.i32)
     count = ti.cast(materials[m, _SLOT_COUNT], ti.i32)
     for k in range(start, start + count):
@@ -201,6 +204,9 @@ def resolve(
             s.thin_film_weight *= first[0]
         elif target == SLOTS["thin_film_thickness"]:
             s.thin_film_thickness *= first[0]
+        elif target == SLOTS["geometry_coat_normal"]:
+            q = rgb * 2.0 - 1.0
+            h.coat = (x0 * q[0] + y0 * q[1] + z0 * ti.max(q[2], 1e-3)).normalized()
         elif target == SLOTS["geometry_normal"] or target == SLOTS["bump"]:
             q = vec3(0.0, 0.0, 1.0)
             if target == SLOTS["bump"]:
@@ -227,6 +233,11 @@ def face_viewer(h: ti.template(), wo: vec3):
         h.ng = -h.ng
     if h.z.dot(h.ng) < 0.0:
         h.z = -h.z
+    if h.coat.dot(h.ng) < 0.0:
+        h.coat = -h.coat
+    d = h.coat.dot(wo)
+    if d < 1.0e-3:
+        h.coat = (h.coat + wo * (2.0e-3 - d)).normalized()
     d = h.z.dot(wo)
     if d < 1.0e-3:
         h.z = (h.z + wo * (2.0e-3 - d)).normalized()

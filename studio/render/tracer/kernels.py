@@ -421,6 +421,8 @@ def shade(
                     tx = h.x * ca + h.y * sa
                     ty = h.y * ca - h.x * sa
                     wo = to_local(tx, ty, h.z, wo_world)
+                    if s.coat_weight > 0.0:
+                        s.coat_normal = to_local(tx, ty, h.z, h.coat).normalized()
                     s = surface.prepare(s, wo, tables)
                     cell = lightpick.find_cell(grid, keys, h.p, h.z)
                     if n_lights == 0:

@@ -68,6 +68,7 @@ class Surface:
     coat_roughness_anisotropy: ti.f32
     coat_ior: ti.f32
     coat_darkening: ti.f32
+    coat_normal: vec3  # in the shading frame
     fuzz_weight: ti.f32
     fuzz_color: vec3
     fuzz_roughness: ti.f32
@@ -124,6 +125,7 @@ def load_surface(materials: ti.template(), m):
     s.coat_roughness_anisotropy = materials[m, OFFSET["coat_roughness_anisotropy"]]
     s.coat_ior = materials[m, OFFSET["coat_ior"]]
     s.coat_darkening = materials[m, OFFSET["coat_darkening"]]
+    s.coat_normal = vec3(0.0, 0.0, 1.0)
     s.fuzz_weight = materials[m, OFFSET["fuzz_weight"]]
     s.fuzz_color = _color(materials, m, OFFSET["fuzz_color"])
     s.fuzz_roughness = materials[m, OFFSET["fuzz_roughness"]]
@@ -516,6 +518,20 @@ def _eon(s, wo, wi):
 
 
 @ti.func
+def _around(n):
+    """Two axes around n; for n = z they are x and y (Duff et al., "Building an Orthonormal Basis, Revisited", 2017)."""
+    s = ti.select(n.z >= 0.0, 1.0, -1.0)
+    a = -1.0 / (s + n.z)
+    b = n.x * n.y * a
+    return vec3(1.0 + s * n.x * n.x * a, s * b, -s * n.x), vec3(b, s + n.y * n.y * a, -n.y)
+
+
+@ti.func
+def _turn(x, y, z, v):
+    return vec3(tm.dot(x, v), tm.dot(y, v), tm.dot(z, v))
+
+
+@ti.func
 def evaluate(s, wo, wi, tables: ti.template()):
     """BSDF times |cos(wi)|, as diffuse and specular parts, and the density of `sample` at `wi` per solid angle.
 
@@ -560,9 +576,12 @@ def evaluate(s, wo, wi, tables: ti.template()):
                 pdf += s.p_base * share * density * jacobian
         if above and s.p_coat > 0.0:
             h = tm.normalize(wo + wi)
-            value, density = _facets(s.coat_alpha, s.separable, wo, wi, h)
-            specular += s.w_coat * _dielectric(tm.dot(wo, h), s.coat_ior) * 0.25 * value
-            pdf += s.p_coat * 0.25 * density
+            x, y = _around(s.coat_normal)
+            ho, hi = _turn(x, y, s.coat_normal, wo), _turn(x, y, s.coat_normal, wi)
+            if ho.z > 1e-7 and hi.z > 1e-7:
+                value, density = _facets(s.coat_alpha, s.separable, ho, hi, _turn(x, y, s.coat_normal, h))
+                specular += s.w_coat * _dielectric(tm.dot(wo, h), s.coat_ior) * 0.25 * value
+                pdf += s.p_coat * 0.25 * density
         if above and s.p_fuzz > 0.0:
             h = tm.normalize(wo + wi)
             r = s.fuzz_roughness
@@ -589,7 +608,12 @@ def sample(s, wo, u_lobe, u):
         lobe = 1
     elif s.p_base + s.p_coat > 0.0:
         coated = u_lobe >= soft + s.p_base
-        h = _sample_facet(wo, ti.select(coated, s.coat_alpha, s.alpha), u)
+        z = vec3(0.0, 0.0, 1.0)
+        if coated:
+            z = s.coat_normal
+        x, y = _around(z)
+        h = _sample_facet(_turn(x, y, z, wo), ti.select(coated, s.coat_alpha, s.alpha), u)
+        h = x * h.x + y * h.y + z * h.z
         oh = tm.dot(wo, h)
         wi = 2.0 * oh * h - wo
         lobe = 2
