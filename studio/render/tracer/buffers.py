@@ -111,36 +111,36 @@ class _Soup:
 
     def add(self, pieces: list[_Piece], alpha: NDArray[np.bool_]) -> tuple[int, int, F32, F32]:
         """One hierarchy over `pieces`; returns its root node, the shift to close vertices, and its bounds."""
-        rows, index = [], []
-        moving = any(p.close is not None for p in pieces)
+        first_vertex = self.count
+        index, codes = [np.zeros((0, 4), np.int32)], [np.zeros(0, np.int32)]
         for p in pieces:
             base = self._add_vertices(p)
-            t = p.triangles.astype(np.int32)
+            t = p.triangles.astype(np.int32) + base
             if p.flip:
                 t = t[:, [0, 2, 1]]
-            n = len(t)
-            row = np.empty((2 if moving else 1, n, traverse.TRIANGLE_STRIDE), np.float32)
-            row[0, :, :9] = p.positions[t].reshape(n, 9)
-            if moving:
-                row[1, :, :9] = (p.close if p.close is not None else p.positions)[t].reshape(n, 9)
             starts = np.asarray(p.mesh.mesh.parts, np.int64)
-            part = np.repeat(np.arange(len(starts) - 1), np.diff(starts)).astype(np.int32)
-            code = part + p.first_part
+            part = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+            local = (np.arange(len(t)) - starts[part]).astype(np.int32)
+            code = part + np.int32(p.first_part)
             code[alpha[code]] |= traverse.ALPHA_BIT
-            row[:, :, 9] = code.view(np.float32)
-            local = (np.arange(n) - starts[part]).astype(np.int32)
-            rows.append(row)
-            index.append(np.concatenate([t + base, local[:, None]], 1).astype(np.int32))
-        tri = np.concatenate(rows, 1) if rows else np.zeros((1, 0, traverse.TRIANGLE_STRIDE), np.float32)
-        idx = np.concatenate(index) if index else np.zeros((0, traverse.INDEX_STRIDE), np.int32)
-        corners = tri[:, :, :9].reshape(tri.shape[0], -1, 3, 3)
-        boxes = np.concatenate([corners.min((0, 2)), corners.max((0, 2))], 1)
-        del rows, index, corners
-        tree = bvh.build(boxes)
+            index.append(np.concatenate([t, local[:, None]], 1))
+            codes.append(code)
+        idx, code = _joined(index), _joined(codes)
+        keys = [_joined([p.positions for p in pieces] or [np.zeros((0, 3), np.float32)])]
+        moving = any(p.close is not None for p in pieces)
+        if moving:
+            keys.append(_joined([p.close if p.close is not None else p.positions for p in pieces]))
+        del index, codes
+        tree = bvh.build(_boxes(keys, idx, first_vertex))  # held by nobody else: the builder lets go of it early
         n = len(idx)
-        for k in range(tri.shape[0]):
-            self.triangles.append(tri[k][tree.order])
-            self.indices.append(idx[tree.order])
+        idx, code = idx[tree.order], code[tree.order]
+        for points in keys:
+            rows = np.empty((n, traverse.TRIANGLE_STRIDE), np.float32)
+            for a in range(0, n, _STEP):
+                rows[a : a + _STEP, :9] = points[idx[a : a + _STEP, :3] - first_vertex].reshape(-1, 9)
+            rows[:, 9] = code.view(np.float32)
+            self.triangles.append(rows)
+            self.indices.append(idx)
         refs = tree.nodes[:, 12:14].view(np.int32)
         leaf = refs < 0
         refs[leaf] = ~((((~refs[leaf]) >> 3) + self.triangle_count) << 3 | (~refs[leaf] & 7))
@@ -148,8 +148,28 @@ class _Soup:
         root = self.node_count
         self.nodes.append(tree.nodes)
         self.node_count += len(tree.nodes)
-        self.triangle_count += n * tri.shape[0]
+        self.triangle_count += n * len(keys)
         return root, (n if moving else 0), tree.lo, tree.hi
+
+
+_STEP = 1 << 16  # triangles handled at once where a copy of all corners would weigh more than the result
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """Concatenated, without a copy when there is nothing to join."""
+    some = [a for a in arrays if len(a)]
+    return some[0] if len(some) == 1 else np.concatenate(some or arrays)
+
+
+def _boxes(keys: list[F32], idx: I32, first_vertex: int) -> F32:
+    """Bounds (n, 6) of triangles over their positions at shutter open and, if given, close."""
+    boxes = np.empty((len(idx), 6), np.float32)
+    for a in range(0, len(idx), _STEP):
+        t = idx[a : a + _STEP, :3] - first_vertex
+        corners = np.concatenate([points[t] for points in keys], 1)
+        boxes[a : a + _STEP, :3] = corners.min(1)
+        boxes[a : a + _STEP, 3:] = corners.max(1)
+    return boxes
 
 
 def _alpha_materials(flat: FlatScene) -> NDArray[np.bool_]:
@@ -195,7 +215,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
     if top is not None:
         soup.nodes.append(top)
     return HostScene(
-        nodes=np.concatenate(soup.nodes),
+        nodes=_joined(soup.nodes),
         root=root,
         triangles=_rows(soup.triangles, traverse.TRIANGLE_STRIDE, np.float32),
         indices=_rows(soup.indices, traverse.INDEX_STRIDE, np.int32),
@@ -212,7 +232,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
 
 def _rows(arrays, width: int, dtype) -> np.ndarray:
     """Concatenated, and never empty: a device array has at least one row."""
-    out = np.concatenate(arrays) if arrays else np.zeros((0, width), dtype)
+    out = _joined(arrays) if arrays else np.zeros((0, width), dtype)
     return out if len(out) else np.zeros((1, width), dtype)
 
 

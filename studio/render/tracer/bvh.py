@@ -7,6 +7,7 @@ stay unused are squeezed out at the end. A node holds both children's boxes (Ail
 Efficiency of Ray Traversal on GPUs", 2009): 16 floats, 64 bytes.
 """
 
+import gc
 import math
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ MAX_DEPTH = 28  # of one hierarchy: near it, ranges are halved by count; it boun
 CHUNK = 4096
 TASK = 16384
 STACK = 5 * (MAX_DEPTH + 4)
+LARGE = 1 << 16  # from here on memory is given back at once: Taichi's arrays sit in reference cycles until a collection
 BIG = 3.0e38
 NOWHERE = 3.0e37  # both corners of an empty child: a point that no ray reaches
 
@@ -313,6 +315,8 @@ def build(boxes: NDArray[np.float32], *, leaf_max: int = LEAF_MAX, task: int = T
         return Bvh(empty, np.zeros(0, np.int32), zero, zero)
     d_boxes = ti.ndarray(ti.f32, (n, 6))
     d_boxes.from_numpy(np.ascontiguousarray(boxes, np.float32))
+    lo, hi = boxes[:, :3].min(0), boxes[:, 3:].max(0)
+    del boxes
     order = ti.ndarray(ti.i32, n)
     order.from_numpy(np.arange(n, dtype=np.int32))
     nodes = ti.ndarray(ti.f32, (n + 1, 16))  # slot n is the parent of the root
@@ -325,12 +329,63 @@ def build(boxes: NDArray[np.float32], *, leaf_max: int = LEAF_MAX, task: int = T
         bins = ti.ndarray(ti.f32, (len(rows), SCRATCH))
         stack = ti.ndarray(ti.i32, (len(rows), STACK))
         _build_tasks(d_boxes, order, d_tasks, len(rows), leaf_max, nodes, bins, stack)
-    out = nodes.to_numpy()
-    for slot, side, lo, hi, ref in top:
-        out[slot, side * 6 : side * 6 + 3] = lo
-        out[slot, side * 6 + 3 : side * 6 + 6] = hi
-        out[slot, 12 + side : 13 + side].view(np.int32)[0] = ref
-    return _squeeze(out, order.to_numpy(), boxes)
+        del d_tasks, bins, stack
+    del d_boxes
+    if top:
+        made = np.empty((len(top), 9), np.float32)
+        made[:, 2:5] = [row[2] for row in top]
+        made[:, 5:8] = [row[3] for row in top]
+        made[:, [0, 1, 8]] = np.array([(row[0], row[1], row[4]) for row in top], np.int32).view(np.float32)
+        d_top = ti.ndarray(ti.f32, made.shape)
+        d_top.from_numpy(made)
+        _write_top(d_top, nodes)
+    live, count = _live(nodes, n)
+    if count == 0:  # everything is in one leaf: the root's parent becomes the root
+        root = nodes.to_numpy()[n:].copy()
+        root[0, 6:12] = NOWHERE
+        root[0, 13] = root[0, 12]
+        return Bvh(root, order.to_numpy(), lo, hi)
+    out = ti.ndarray(ti.f32, (count, 16))
+    _compact(nodes, n, live, out)
+    del nodes, live
+    if n >= LARGE:
+        gc.collect()
+    ti.sync()
+    return Bvh(out.to_numpy(), order.to_numpy(), lo, hi)
+
+
+@ti.kernel
+def _write_top(rows: f32_2d, nodes: f32_2d):
+    """rows = slot, side (bits), lo, hi, reference (bits): children that the host made."""
+    for i in range(rows.shape[0]):
+        slot = ti.bit_cast(rows[i, 0], ti.i32)
+        side = ti.bit_cast(rows[i, 1], ti.i32)
+        for k in range(6):
+            nodes[slot, side * 6 + k] = rows[i, 2 + k]
+        nodes[slot, 12 + side] = rows[i, 8]
+
+
+@ti.kernel
+def _mark_live(nodes: f32_2d, n: ti.i32, live: i32_1d):
+    """A built node has at least one child that is not slot 0, which is the root and nobody's child."""
+    for i in range(n):
+        live[i] = ti.cast(ti.bit_cast(nodes[i, 12], ti.i32) != 0 or ti.bit_cast(nodes[i, 13], ti.i32) != 0, ti.i32)
+
+
+@ti.kernel
+def _compact(nodes: f32_2d, n: ti.i32, place: i32_1d, out: f32_2d):
+    """Copy live rows to place[i] - 1 (place counts the live rows up to and with i), with references renumbered."""
+    for i in range(n):
+        before = 0
+        if i > 0:
+            before = place[i - 1]
+        if place[i] > before:
+            for k in range(16):
+                out[before, k] = nodes[i, k]
+            for side in ti.static(range(2)):
+                ref = ti.bit_cast(nodes[i, 12 + side], ti.i32)
+                if ref >= 0:
+                    out[before, 12 + side] = ti.bit_cast(place[ref] - 1, ti.f32)
 
 
 def _split_large(d_boxes, order, nodes, n: int, task: int):
@@ -378,18 +433,10 @@ def _split_large(d_boxes, order, nodes, n: int, task: int):
     return tasks, top
 
 
-def _squeeze(nodes: NDArray[np.float32], order: NDArray[np.int32], boxes: NDArray[np.float32]) -> Bvh:
-    """Drop unused slots; keep order, so that parents stay before children and the root is row 0."""
-    n = len(order)
-    refs = nodes[:, 12:14].view(np.int32)
-    if refs[n, 0] < 0:  # the whole scene is one leaf: its parent becomes the root
-        root = nodes[n : n + 1].copy()
-        root[0, 6:12] = NOWHERE
-        root[0, 13] = root[0, 12]
-        return Bvh(root, order, boxes[:, :3].min(0), boxes[:, 3:].max(0))
-    live = (refs[:n] != 0).any(1)  # every built node has at least one child that is not slot 0
-    index = np.cumsum(live) - 1
-    out = np.ascontiguousarray(nodes[:n][live])
-    r = out[:, 12:14].view(np.int32)
-    r[:] = np.where(r >= 0, index[np.maximum(r, 0)], r)
-    return Bvh(out, order, nodes[n, 0:3].copy(), nodes[n, 3:6].copy())
+def _live(nodes, n: int):
+    """Running count of used slots, on the device, and their number; kept in order, so that the root stays row 0."""
+    marks = ti.ndarray(ti.i32, n)
+    _mark_live(nodes, n, marks)
+    place = np.cumsum(marks.to_numpy(), dtype=np.int32)
+    marks.from_numpy(place)
+    return marks, int(place[-1])

@@ -75,6 +75,7 @@ class Tracer:
         self.lo, self.hi, self.root = host.lo, host.hi, host.root
         for name in ("nodes", "triangles", "indices", "vertices", "instances", "parts", "materials", "slots"):
             self.device.put(name, getattr(host, name))
+            setattr(host, name, None)  # a million triangles need not be held twice
 
     def _load_lights(self, flat: FlatScene) -> None:
         d = self.device
@@ -241,6 +242,8 @@ class Tracer:
                 kernels.visited_vertices(self.state, len(part), out)
                 rows = out.to_numpy()
                 found.append(rows[rows[:, 0] > 0.0, 1:])
+        if not found:  # a depth of one segment sees lamps and nothing they light
+            return np.zeros((0, 6), np.float32)
         points = np.concatenate(found)
         return np.ascontiguousarray(points[np.isfinite(points).all(1)])
 
