@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 PROGRESS_S = 0.1
 GRACE_S = 10.0  # to finish a wave and keep what was compiled
-BATCHES = {"cpu": 1 << 16, "cuda": 1 << 20}  # paths in flight; a GPU needs more of them to be busy
+BATCHES = {"cpu": 1 << 17, "cuda": 1 << 20}  # paths in flight; a GPU needs more of them to be busy
 GPU_BATCH = 1 << 18
 _EVERY_AOV = ("depth", "albedo", "emission", "crypto_object")  # one of each kind that has a kernel of its own
 _OUT_OF_MEMORY = ("out of memory", "out_of_memory", "failed to allocate", "out-of-memory", "bad_alloc")

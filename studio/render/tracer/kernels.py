@@ -292,7 +292,8 @@ def shade(
     ti.loop_config(block_dim=256)
     for i in range(n):
         ps[SHADOW_T, i] = 0.0
-        ps[VISITED, i] = 0.0
+        if candidates == 0:
+            ps[VISITED, i] = 0.0
         flags = load_bits(ps, FLAGS, i)
         if flags & ALIVE:
             o = load3(ps, ORIGIN, i)
@@ -428,9 +429,10 @@ def shade(
                     if n_lights == 0:
                         cell = -1
                     store_bits(ps, CELL, i, cell)
-                    store3(ps, VERTEX, i, h.p)
-                    store3(ps, NORMAL, i, h.z)
-                    ps[VISITED, i] = 1.0
+                    if candidates == 0:
+                        store3(ps, VERTEX, i, h.p)
+                        store3(ps, NORMAL, i, h.z)
+                        ps[VISITED, i] = 1.0
                     origin = offset_origin(h.p, h.ng)
                     below = offset_origin(h.p, -h.ng)
                     seed = ti.bit_cast(ps[SEED, i], ti.u32)
@@ -553,7 +555,9 @@ def shade(
                         keep = 1.0
                         if bounce >= roulette:
                             keep = ti.min(1.0, ti.max(throughput.max() * patience, 0.05))
-                            u = sample_2d(seed, index, pair + sampler.PAIR_ROULETTE)[0]
+                            u = u_pick[1]  # free where no candidates compete
+                            if rounds > 1:
+                                u = sample_2d(seed, index, pair + sampler.PAIR_ROULETTE)[0]
                             if u >= keep:
                                 alive = 0
                         throughput /= keep

@@ -23,7 +23,7 @@ from studio.render.tracer.textures import pack_textures
 from studio.scene.flatten import FlatScene
 from studio.scene.lights import CASTS_SHADOWS, KINDS, SEEN_IN_REFLECTIONS
 
-BATCH = 1 << 16  # paths in flight
+BATCH = 1 << 17  # paths in flight: fewer leave the threads waiting for launches, more gain nothing
 LEARN_PATHS = 1 << 16
 LEARN_SEED = 0x5EED
 LEARN_DEPTH = 7
