@@ -83,9 +83,9 @@ class FlatScene:
     warnings: tuple[str, ...] = ()
     cache: Any = field(default=None, repr=False)  # what the next flatten builds on; no concern of a renderer's
 
-    def __getstate__(self) -> list[Any]:
-        """What goes to another process: everything but the cache."""
-        return [None if f.name == "cache" else getattr(self, f.name) for f in fields(self)]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What goes to another process: all but the cache. (Slotted dataclasses of Python 3.11.2 lose __getstate__.)"""
+        return FlatScene, tuple(None if f.name == "cache" else getattr(self, f.name) for f in fields(self))
 
     def digest(self) -> str:
         """The scene hash: 32 hexadecimal digits over everything that shows in the picture of this frame.

@@ -77,9 +77,9 @@ class Deformed:
     positions_close: F32 | None = None  # (v, 3) or None when still
     cache: dict[str, object] = field(default_factory=dict)  # for consumers, under keys with their names in front
 
-    def __getstate__(self) -> list[object]:
-        """What goes to another process: everything but the cache."""
-        return [{} if f.name == "cache" else getattr(self, f.name) for f in fields(self)]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What goes to another process: all but the cache. (Slotted dataclasses of Python 3.11.2 lose __getstate__.)"""
+        return Deformed, tuple({} if f.name == "cache" else getattr(self, f.name) for f in fields(self))
 
 
 def content_key(*arrays: NDArray[Any] | None) -> str:
