@@ -95,7 +95,7 @@ def _warm_up(device: str, console: Console) -> None:
             console.event("compile", step=event.step, steps=event.steps, what=event.what)
 
     begun = time.perf_counter()
-    with RenderSession(device=device, listener=hear) as session:
+    with RenderSession(device=device, every_aov=True, listener=hear) as session:
         info = session.info
         kernels = session.warm_up()
     seconds = time.perf_counter() - begun

@@ -86,6 +86,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     threads: int
     cache: str  # folder of compiled kernels
     warm_up: bool = True
+    every_aov: bool = False  # also the kernels that only data AOVs and mattes need
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):

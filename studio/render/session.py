@@ -117,15 +117,22 @@ class RenderSession:
     """A worker and what it is doing. Use it in a `with`, or close it.
 
     `device` is auto, cuda, metal, vulkan or cpu, `threads` limits the CPU's (0: all). `listener` hears the worker's
-    `Ready`, `Compiling` and `Warm`. The worker starts at once, so that it imports and compiles while the caller loads.
+    `Ready`, `Compiling` and `Warm`. The worker starts at once, so that it imports and
+    compiles while the caller loads; `every_aov` includes the kernels that a plain picture does without.
     Raises `UsageError` or `Unsupported` for a device that there is not.
     """
 
     def __init__(
-        self, *, device: str = "auto", threads: int = 0, listener: Callable[[Event], None] | None = None
+        self,
+        *,
+        device: str = "auto",
+        threads: int = 0,
+        every_aov: bool = False,
+        listener: Callable[[Event], None] | None = None,
     ) -> None:
         self._backends = candidates(device)
         self._threads = threads
+        self._every_aov = every_aov
         self._listener = listener or (lambda event: None)
         self._ready: Ready | None = None
         self._renders = 0
@@ -138,7 +145,7 @@ class RenderSession:
         self._packer = ScenePacker()
         self._blocks: list[Block] = []
         self._warm = self._gone = False
-        self._worker.send(Start(self._backends, self._threads, str(cache_folder())))
+        self._worker.send(Start(self._backends, self._threads, str(cache_folder()), every_aov=self._every_aov))
 
     @property
     def worker_pid(self) -> int:

@@ -136,14 +136,14 @@ class Worker:
         self.tracer = Tracer(batch=BATCHES.get(backend, GPU_BATCH))
         if command.warm_up:
             begun = time.perf_counter()
-            self._warm_up(self.tracer)
+            self._warm_up(self.tracer, _EVERY_AOV if command.every_aov else ())
             self.tell(Warm(time.perf_counter() - begun))
 
-    def _warm_up(self, tracer: Tracer) -> None:
-        """Render a few pixels of a small scene, which compiles every kernel or fetches it from the cache."""
+    def _warm_up(self, tracer: Tracer, aovs: tuple[str, ...]) -> None:
+        """Render a few pixels of a small scene, which compiles its kernels or fetches them from the cache."""
         flat = _smallest_scene()
         settings = RenderSettings(width=4, height=4, samples=1, depth=3)
-        layout = plan_layout(4, 4, aovs=_EVERY_AOV, exponent=scene_exponent(flat.lights))
+        layout = plan_layout(4, 4, aovs=aovs, exponent=scene_exponent(flat.lights))
         film = Film.of(layout)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("scene", lambda: tracer.load(flat)),

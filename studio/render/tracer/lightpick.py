@@ -34,6 +34,8 @@ REPRESENTATIVES = 8
 TRIES = 1  # shadow rays per representative and light
 DEFENSIVE = 0.05  # share of power-proportional picks in a learned cell
 DOUBT = 0.05  # share of the unshadowed estimate that a light keeps however dark its shadow rays found it
+MINOR = 2e-2  # lights below this share are measured at FEW points of the cell instead of all
+FEW = 2
 RELEVANT = 5e-4  # lights whose unshadowed estimate is below this share of the cell's sum are not traced
 
 # the grid's parameters, an f32 vector: camera position, finest cell, angle of a cell, coarsest level
@@ -218,14 +220,14 @@ def measure_pairs(
     root: ti.i32,
     out: f32_1d,
 ):
-    """pairs[k] = cell, light -> root mean square of its sampled, shadowed irradiance over points of the cell."""
+    """pairs[k] = cell, light, points to ask -> root mean square of its sampled, shadowed irradiance there."""
     ti.loop_config(block_dim=64)
     for k in range(n_pairs):
         cell = pairs[k, 0]
         l = pairs[k, 1]
         sum_2 = 0.0
         n = 0
-        for r in range(count[cell]):
+        for r in range(ti.min(count[cell], pairs[k, 2])):
             i = cell * REPRESENTATIVES + r
             p = vec3(reps[i, 0], reps[i, 1], reps[i, 2])
             normal = vec3(reps[i, 3], reps[i, 4], reps[i, 5])
@@ -354,7 +356,7 @@ def make_table(
     power,
     grid,
 ) -> LightTable:
-    """Normalise the values of (cell, light) pairs per cell; `pairs` (n, 2) is sorted by cell, then light."""
+    """Normalise the values of (cell, light) pairs per cell; `pairs` (n, 3) is sorted by cell, then light."""
     start = np.searchsorted(pairs[:, 0], np.arange(n_cells + 1)).astype(np.int32)
     v = value.astype(np.float64)
     total = np.add.reduceat(np.append(v, 0.0), start[:-1]) if len(v) else np.zeros(n_cells)

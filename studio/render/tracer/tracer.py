@@ -292,7 +292,7 @@ class Tracer:
         self.cells = n
 
     def _relevant_pairs(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """(cell, light) pairs whose unshadowed estimate is not negligible in the cell, sorted, and the estimates."""
+        """Cell, light and points to ask where the unshadowed estimate is not negligible, sorted; and the estimates."""
         d = self.device
         step = max(1, (1 << 22) // max(self.n_lights, 1))
         reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, lightpick.REPRESENTATIVES))
@@ -304,7 +304,10 @@ class Tracer:
             e = out.to_numpy()
             total = e.sum(1, keepdims=True)
             cell, light = np.nonzero(e > lightpick.RELEVANT * total)
-            found.append(np.stack([cell + first, light], 1).astype(np.int32))
+            points = np.where(
+                e[cell, light] > lightpick.MINOR * total[cell, 0], lightpick.REPRESENTATIVES, lightpick.FEW
+            )
+            found.append(np.stack([cell + first, light, points], 1).astype(np.int32))
             values.append(e[cell, light])
         return np.ascontiguousarray(np.concatenate(found)), np.concatenate(values)
 
@@ -361,7 +364,7 @@ class Tracer:
             slices.append(part)
         x0, y0, x1, y1 = layout.crop
         while done < count:
-            k = min(per_round, count - done)
+            k = 1 if done == 0 else min(per_round, count - done)  # something to look at soon
             stop = False
             for n_slice, part in enumerate(slices):
                 n = self._start(part, first + done, k, self.settings, seed=self.settings.seed)
