@@ -34,7 +34,7 @@ REPRESENTATIVES = 8
 TRIES = 1  # shadow rays per representative and light
 DEFENSIVE = 0.05  # share of power-proportional picks in a learned cell
 DOUBT = 0.05  # share of the unshadowed estimate that a light keeps however dark its shadow rays found it
-MINOR = 2e-2  # lights below this share are measured at FEW points of the cell instead of all
+MINOR = 0.05  # lights below this share of the cell's strongest are measured at FEW of its points instead of all
 FEW = 2
 RELEVANT = 5e-4  # lights whose unshadowed estimate is below this share of the cell's sum are not traced
 

@@ -302,10 +302,10 @@ class Tracer:
             out = ti.ndarray(ti.f32, (k, self.n_lights))
             lightpick.estimate_cells(d.rows, d.table, d.reps, d.count, reps_used, first, k, out)
             e = out.to_numpy()
-            total = e.sum(1, keepdims=True)
+            total, strongest = e.sum(1, keepdims=True), e.max(1)
             cell, light = np.nonzero(e > lightpick.RELEVANT * total)
             points = np.where(
-                e[cell, light] > lightpick.MINOR * total[cell, 0], lightpick.REPRESENTATIVES, lightpick.FEW
+                e[cell, light] > lightpick.MINOR * strongest[cell], lightpick.REPRESENTATIVES, lightpick.FEW
             )
             found.append(np.stack([cell + first, light, points], 1).astype(np.int32))
             values.append(e[cell, light])
