@@ -1,0 +1,77 @@
+"""What an artist sees of a scene in one viewport: its mode, its display, what is drawn over it.
+
+Every viewport has a `Look` of its own. It is not part of the scene: it is neither undone nor saved with it, only kept
+with the layout.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from studio.scene.entities import Id
+
+
+class Mode(enum.Enum):
+    """How surfaces are drawn; the value is the name that layouts and scripts use."""
+
+    WIREFRAME = "wireframe"
+    CLAY = "clay"  # every surface a grey matte, under the scene's lights
+    LIT = "lit"
+    ALBEDO = "albedo"  # base colour with its textures, without light
+    NORMALS = "normals"  # shading normals in world space
+    COMPLEXITY = "complexity"  # how many lights are evaluated for a pixel
+    EXPOSURE = "exposure"  # luminance in stops around middle grey, in false colours
+
+
+class Quality(enum.Enum):
+    """How much a frame may cost: while something moves, or when the view is at rest and accumulates."""
+
+    MOVING = "moving"
+    STILL = "still"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a view is drawn. `exposure_ev` and `gamma` act before and after the OCIO view `display`/`view` ("" is the
+    default one); `isolated` draws only these entities and what hangs below them (empty: everything)."""
+
+    mode: Mode = Mode.LIT
+    exposure_ev: float = 0.0
+    gamma: float = 1.0
+    display: str = ""
+    view: str = ""
+    ambient_occlusion: bool = False
+    bloom: bool = False
+    background: tuple[float, float, float] | None = (0.055, 0.055, 0.06)  # display-referred; None: the dome itself
+    isolated: frozenset[Id] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlays:
+    """What is drawn over the picture."""
+
+    grid: bool = True
+    axes: bool = True
+    icons: bool = True
+    names: bool = False
+    frusta: bool = True
+    outlines: bool = True
+    wireframe: bool = False
+    gate: bool = False
+    safe_frames: bool = False
+    gizmo: bool = True
+    hud: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the head-up display says of the last frame. `seconds` by pass is GPU time where timers exist, else CPU."""
+
+    lights: int = 0
+    triangles: int = 0
+    instances: int = 0
+    gpu_bytes: int = 0
+    samples: int = 0  # accumulated while at rest
+    seconds: float = 0.0
+    passes: tuple[tuple[str, float], ...] = ()
