@@ -31,6 +31,9 @@ class Placement:
     broken: Bool  # its transform cannot be used
     object_rows: NDArray[np.intp]  # rows of mesh objects; FlatScene.object_names[k] is that of row object_rows[k]
     light_rows: NDArray[np.intp]  # rows of light entities, in the order of FlatScene.light_names
+    camera_rows: NDArray[np.intp]
+    parents: NDArray[np.int32]  # row of every entity's parent, -1 at the top
+    lights: NDArray[np.void]  # LIGHT rows of all light entities, in the order of light_rows, shining or not
 
     def object_id(self, index: int) -> Id:
         """The entity of an index into FlatScene.object_names, "" for none."""
@@ -55,6 +58,9 @@ def placement(flat: FlatScene) -> Placement:
         broken=tree.broken,
         object_rows=tree.objects,
         light_rows=tree.lights,
+        camera_rows=tree.cameras,
+        parents=tree.parents,
+        lights=flat.cache.lamps.packed,
     )
 
 

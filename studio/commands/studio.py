@@ -1,0 +1,176 @@
+"""The studio: the open document and all that stands around it. What commands and scripts act on.
+
+It knows no window: whoever shows it watches it (`watch`) and answers its questions (`face`). So a script, a test and
+the window drive the very same thing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.commands.face import Face, Headless
+from studio.commands.preferences import Preferences, save_preferences
+from studio.commands.registry import Call, Command, find
+from studio.errors import StudioError, UsageError
+from studio.scene.document import Change, Document
+from studio.scene.entities import Id
+from studio.scene.flat import FlatScene
+from studio.scene.flatten import flatten
+from studio.scene.scene import Scene
+
+REMEMBERED_CALLS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Something happened: the document changed (`change`), or the named parts of the studio did: "path", "frame",
+    "preferences", "saved"."""
+
+    change: Change | None = None
+    parts: frozenset[str] = frozenset()
+
+
+class Studio:
+    """A document, its place on disk, the current frame, the preferences and a face. Belongs to one thread."""
+
+    def __init__(
+        self, *, preferences: Preferences | None = None, face: Face | None = None, scene: Scene | None = None
+    ) -> None:
+        self._preferences = preferences if preferences is not None else Preferences()
+        self.face: Face = face if face is not None else Headless()
+        self.document = Document(scene, history=self._preferences.undo_steps)
+        self.calls: deque[Call] = deque(maxlen=REMEMBERED_CALLS)
+        self.path: Path | None = None  # of the project; None while it has none
+        self.clipboard: Scene | None = None
+        self._frame = self.document.scene.frame_start
+        self._flat: FlatScene | None = None
+        self._flat_of: tuple[Scene, float] | None = None
+        self._watchers: list[Callable[[Update], None]] = []
+        self.document.subscribe(self._changed)
+
+    # --- watching ----------------------------------------------------------------------------------------------------
+    def watch(self, callback: Callable[[Update], None]) -> Callable[[], None]:
+        """Call `callback` with every `Update`, until the function that this returns is called."""
+        self._watchers.append(callback)
+
+        def forget() -> None:
+            if callback in self._watchers:
+                self._watchers.remove(callback)
+
+        return forget
+
+    def _changed(self, change: Change) -> None:
+        self._tell(Update(change=change))
+
+    def _tell(self, update: Update) -> None:
+        for callback in tuple(self._watchers):
+            callback(update)
+
+    def tell(self, *parts: str) -> None:
+        """Tell the watchers that parts of the studio changed."""
+        self._tell(Update(parts=frozenset(parts)))
+
+    # --- state -------------------------------------------------------------------------------------------------------
+    @property
+    def scene(self) -> Scene:
+        """The document's scene."""
+        return self.document.scene
+
+    @property
+    def selection(self) -> tuple[Id, ...]:
+        """The document's selection."""
+        return self.document.selection
+
+    @property
+    def frame(self) -> float:
+        """The current frame."""
+        return self._frame
+
+    @frame.setter
+    def frame(self, frame: float) -> None:
+        if frame != self._frame:
+            self._frame = float(frame)
+            self.tell("frame")
+
+    @property
+    def preferences(self) -> Preferences:
+        """The preferences; `prefer` changes them."""
+        return self._preferences
+
+    def prefer(self, **values: Any) -> None:
+        """Change preferences and keep them on disk. What cannot be kept is notified and lasts until the end."""
+        new = self._preferences.replace(**values)
+        if new == self._preferences:
+            return
+        self._preferences = new
+        self.tell("preferences")
+        try:
+            save_preferences(new)
+        except StudioError as fault:
+            self.face.notify(str(fault), kind="warning")
+
+    @property
+    def flat(self) -> FlatScene:
+        """The scene at the current frame as renderers read it; the same object as long as neither changes, and its
+        sections as long as they hold the same."""
+        now = (self.document.scene, self._frame)
+        if self._flat is None or self._flat_of is None or self._flat_of[0] is not now[0] or self._flat_of[1] != now[1]:
+            self._flat = flatten(*now, previous=self._flat)
+            self._flat_of = now
+        return self._flat
+
+    # --- doing -------------------------------------------------------------------------------------------------------
+    def run(self, id_: str, /, **arguments: Any) -> object:
+        """Give a command. `UsageError` when there is none of that id, it does not apply now, or does not take these
+        arguments; whatever `StudioError` the command meets."""
+        command = find(id_)
+        if not command.when(self):
+            raise UsageError(f'"{command.title}" does not apply now')
+        self._check(command, arguments)
+        result = command.run(self, **arguments)
+        if command.recorded:
+            self.calls.append(Call(id_, dict(arguments)))
+        return result
+
+    @staticmethod
+    def _check(command: Command, arguments: dict[str, Any]) -> None:
+        import inspect
+
+        taken = [p.name for p in list(inspect.signature(command.run).parameters.values())[1:]]
+        unknown = [name for name in arguments if name not in taken]
+        if unknown:
+            takes = ", ".join(taken) or "nothing"
+            raise UsageError(f'"{command.title}" takes {takes}, not {", ".join(unknown)}')
+
+    def attempt(self, id_: str, /, **arguments: Any) -> bool:
+        """Give a command from the interface: a fault is notified as its sentence. Whether it was done."""
+        try:
+            self.run(id_, **arguments)
+        except StudioError as fault:
+            self.face.notify(str(fault), kind="error")
+            return False
+        return True
+
+    def enabled(self, command: Command) -> bool:
+        """Whether a command applies now."""
+        return bool(command.when(self))
+
+    def edit(self, label: str, operation: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        """One operation of `studio.scene.edits` as one undoable step; gives what it gives beside the scene."""
+        with self.document.edit(label) as edit:
+            return edit.apply(operation, *arguments, **named)
+
+    def select(self, ids: Iterable[Id]) -> None:
+        """Select entities or materials."""
+        self.document.select(ids)
+
+    def show_scene(self, scene: Scene, path: Path | None) -> None:
+        """Take another scene; `path` is its project, or None."""
+        self.path = path
+        self._frame = scene.frame_start
+        self.document.load(scene)
+        self.tell("path", "frame", "saved")
