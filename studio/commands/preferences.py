@@ -20,18 +20,19 @@ from studio.scene.schema import Spec, check, fields
 
 NAVIGATIONS = ("blender", "maya", "houdini")
 LANGUAGES = ("", "en", "zh_CN")  # "": the system's
+DEVICES = ("auto", "cuda", "metal", "vulkan", "cpu")
 
 
 class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """One person's preferences. An edit makes new ones: `preferences.replace(language="zh_CN")`."""
 
-    language: Annotated[str, Spec(label="Language", help="empty: the system's")] = ""
+    language: Annotated[str, Spec(label="Language", choices=LANGUAGES, help="empty: the system's")] = ""
     interface_scale: Annotated[float, Spec(label="Interface scale", lo=0.5, hi=3.0)] = 1.0
-    navigation: Annotated[str, Spec(label="Navigation", help="mouse and keys of blender, maya or houdini")] = "blender"
+    navigation: Annotated[str, Spec(label="Navigation", choices=NAVIGATIONS, help="mouse and keys")] = "blender"
     autosave_minutes: Annotated[float, Spec(label="Autosave every", unit="min", lo=0.1, hi=120.0)] = 5.0
     autosave_count: Annotated[int, Spec(label="Backups kept", lo=1, hi=1000)] = 10
     undo_steps: Annotated[int, Spec(label="Undo steps", lo=10, hi=100000, help="from the next start")] = 1000
-    device: Annotated[str, Spec(label="Render device", help="auto, cuda, metal, vulkan or cpu")] = "auto"
+    device: Annotated[str, Spec(label="Render device", choices=DEVICES)] = "auto"
     threads: Annotated[int, Spec(label="Render threads", lo=0, hi=1024, help="0: all")] = 0
     fly_speed: Annotated[float, Spec(label="Fly speed", unit="m/s", lo=0.01, soft_hi=20.0)] = 3.0
     snap_move_m: Annotated[float, Spec(label="Move snaps to", unit="m", lo=1e-4)] = 0.1
@@ -51,9 +52,9 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
             for name, value in values.items()
         }
         new: Preferences = msgspec.structs.replace(self, **checked)
-        for name, choices in (("navigation", NAVIGATIONS), ("language", LANGUAGES)):
-            if getattr(new, name) not in choices:
-                raise BadAsset(f'Preferences: {known[name].label} cannot be "{getattr(new, name)}".')
+        for name, field in known.items():
+            if field.spec.choices and getattr(new, name) not in field.spec.choices:
+                raise BadAsset(f'Preferences: {field.label} cannot be "{getattr(new, name)}".')
         return new
 
     def with_recent(self, path: str, *, most: int = 12) -> Preferences:

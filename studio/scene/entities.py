@@ -6,7 +6,7 @@ Every entity has a parent, a transform and flags. Kinds are one level deep: `Gro
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ C = Touches.CAMERA
 Id = str
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
+_PROJECTIONS = ("perspective", "orthographic")
+_FITS = ("horizontal", "vertical")
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -65,12 +67,20 @@ class MeshObject(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="mes
 class Camera(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="camera"):
     """A camera looking along its own -z. The gate fits `fit`: the sensor's width or height spans the image's."""
 
-    projection: Annotated[str, Spec(label="Projection", animatable=False, touches=C)] = "perspective"  # orthographic
-    focal_length_mm: Annotated[float, Spec(label="Focal length", unit="mm", lo=0.1, touches=C)] = 50.0
+    SORT: ClassVar[str] = "projection"
+
+    projection: Annotated[str, Spec(label="Projection", animatable=False, choices=_PROJECTIONS, touches=C)] = (
+        "perspective"
+    )
+    focal_length_mm: Annotated[
+        float, Spec(label="Focal length", unit="mm", lo=0.1, only=("perspective",), touches=C)
+    ] = 50.0
     sensor_width_mm: Annotated[float, Spec(label="Sensor width", unit="mm", lo=0.1, touches=C)] = 36.0
     sensor_height_mm: Annotated[float, Spec(label="Sensor height", unit="mm", lo=0.1, touches=C)] = 20.25
-    fit: Annotated[str, Spec(label="Gate fit", animatable=False, touches=C)] = "horizontal"  # or "vertical"
-    ortho_height_m: Annotated[float, Spec(label="Orthographic height", unit="m", lo=1e-6, touches=C)] = 2.0
+    fit: Annotated[str, Spec(label="Gate fit", animatable=False, choices=_FITS, touches=C)] = "horizontal"
+    ortho_height_m: Annotated[
+        float, Spec(label="Orthographic height", unit="m", lo=1e-6, only=("orthographic",), touches=C)
+    ] = 2.0
     shift_x: Annotated[float, Spec(label="Shift x", unit="sensor", touches=C)] = 0.0
     shift_y: Annotated[float, Spec(label="Shift y", unit="sensor", touches=C)] = 0.0
     f_stop: Annotated[float, Spec(label="f-stop", lo=0.0, touches=C, help="0 is a pinhole")] = 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ KINDS: dict[str, int] = {
     name: code
     for code, name in enumerate(("point", "spot", "rectangle", "disk", "sphere", "cylinder", "distant", "dome", "mesh"))
 }
+
+_AUTHORED = tuple(KINDS)[:-1]  # mesh lights come from materials
 
 # flags of LIGHT
 SEEN_BY_CAMERA, SEEN_IN_REFLECTIONS, CASTS_SHADOWS, TWO_SIDED = 1, 2, 4, 8
@@ -64,22 +66,30 @@ class Light(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="light"):
     "lx" for distant, "nt" for dome. `temperature_k` colours the light when `use_temperature` is on, times `color`.
     """
 
-    light: Annotated[str, Spec(label="Kind", animatable=False, touches=L)] = "point"
+    SORT: ClassVar[str] = "light"  # the field that says which others mean something
+
+    light: Annotated[str, Spec(label="Kind", animatable=False, choices=_AUTHORED, touches=L)] = "point"
     intensity: Annotated[float, Spec(label="Intensity", lo=0.0, soft_hi=10000.0, touches=L)] = 100.0
     unit: Annotated[str, Spec(label="Unit", animatable=False, touches=L)] = "cd"
     exposure: Annotated[float, Spec(label="Exposure", unit="stops", soft_lo=-10.0, soft_hi=10.0, touches=L)] = 0.0
     color: Annotated[Color, Spec(label="Colour", lo=0.0, colour=True, touches=L)] = (1.0, 1.0, 1.0)
     temperature_k: Annotated[float, Spec(label="Temperature", unit="K", lo=1000.0, hi=40000.0, touches=L)] = 6500.0
     use_temperature: Annotated[bool, Spec(label="Use temperature", touches=L)] = False
-    width_m: Annotated[float, Spec(label="Width", unit="m", lo=0.0, touches=L)] = 1.0
-    height_m: Annotated[float, Spec(label="Height", unit="m", lo=0.0, touches=L)] = 1.0
-    radius_m: Annotated[float, Spec(label="Radius", unit="m", lo=0.0, touches=L)] = 0.1
-    length_m: Annotated[float, Spec(label="Length", unit="m", lo=0.0, touches=L)] = 1.0
-    angle_deg: Annotated[float, Spec(label="Angle", unit="deg", lo=0.0, hi=180.0, touches=L)] = 0.53
-    inner_cone_deg: Annotated[float, Spec(label="Inner cone", unit="deg", lo=0.0, hi=90.0, touches=L)] = 0.0
-    outer_cone_deg: Annotated[float, Spec(label="Outer cone", unit="deg", lo=0.0, hi=90.0, touches=L)] = 45.0
-    two_sided: Annotated[bool, Spec(label="Two-sided", touches=L)] = False
-    image: Annotated[str, Spec(label="Image", animatable=False, touches=L)] = ""
+    width_m: Annotated[float, Spec(label="Width", unit="m", lo=0.0, only=("rectangle",), touches=L)] = 1.0
+    height_m: Annotated[float, Spec(label="Height", unit="m", lo=0.0, only=("rectangle",), touches=L)] = 1.0
+    radius_m: Annotated[
+        float, Spec(label="Radius", unit="m", lo=0.0, only=("point", "spot", "disk", "sphere", "cylinder"), touches=L)
+    ] = 0.1
+    length_m: Annotated[float, Spec(label="Length", unit="m", lo=0.0, only=("cylinder",), touches=L)] = 1.0
+    angle_deg: Annotated[float, Spec(label="Angle", unit="deg", lo=0.0, hi=180.0, only=("distant",), touches=L)] = 0.53
+    inner_cone_deg: Annotated[
+        float, Spec(label="Inner cone", unit="deg", lo=0.0, hi=90.0, only=("spot",), touches=L)
+    ] = 0.0
+    outer_cone_deg: Annotated[
+        float, Spec(label="Outer cone", unit="deg", lo=0.0, hi=90.0, only=("spot",), touches=L)
+    ] = 45.0
+    two_sided: Annotated[bool, Spec(label="Two-sided", only=("rectangle", "disk"), touches=L)] = False
+    image: Annotated[str, Spec(label="Image", animatable=False, only=("rectangle", "disk", "dome"), touches=L)] = ""
     group: Annotated[str, Spec(label="Light group", animatable=False, touches=L)] = ""
     muted: Annotated[bool, Spec(label="Mute", touches=L)] = False
     solo: Annotated[bool, Spec(label="Solo", touches=L)] = False

@@ -102,7 +102,9 @@ class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     geometry_opacity: Annotated[float, _unit("Opacity")] = 1.0
     geometry_thin_walled: Annotated[bool, Spec(label="Thin walled", touches=M)] = False
     # beyond OpenPBR: how the surface meets the file it came from
-    alpha_mode: Annotated[str, Spec(label="Alpha mode", touches=M, animatable=False)] = "blend"  # opaque, mask, blend
+    alpha_mode: Annotated[
+        str, Spec(label="Alpha mode", choices=("opaque", "mask", "blend"), touches=M, animatable=False)
+    ] = "blend"
     alpha_cutoff: Annotated[float, _unit("Alpha cutoff")] = 0.5
     double_sided: Annotated[bool, Spec(label="Emit from both sides", touches=M | Touches.LIGHT)] = False
     normal_scale: Annotated[float, Spec(label="Normal map strength", touches=M)] = 1.0

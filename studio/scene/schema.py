@@ -44,7 +44,11 @@ class Touches(enum.Flag):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a field means. `lo`/`hi` are hard limits, `soft_lo`/`soft_hi` the range of a slider."""
+    """What a field means. `lo`/`hi` are hard limits, `soft_lo`/`soft_hi` the range of a slider.
+
+    `choices` are the texts that a menu offers. `only` names the kinds of light (or the like, the record's own `SORT`
+    field) that the field means something for; none: all.
+    """
 
     label: str = ""
     unit: str = ""
@@ -55,6 +59,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     touches: Touches = Touches.NOTHING
     animatable: bool = True
     colour: bool = False
+    choices: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     help: str = ""
 
 
@@ -73,6 +79,10 @@ class Field:
     def label(self) -> str:
         """The label of the field, its name where none is given."""
         return self.spec.label or self.name.replace("_", " ").capitalize()
+
+    def means_something(self, record: msgspec.Struct) -> bool:
+        """Whether the field counts for this record: a point light has no width."""
+        return not self.spec.only or getattr(record, getattr(type(record), "SORT", ""), "") in self.spec.only
 
     @property
     def animatable(self) -> bool:
