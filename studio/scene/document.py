@@ -205,6 +205,7 @@ class Document:
         self._open: Edit | None = None
         self._subscribers: list[Callable[[Change], None]] = []
         self._untold: deque[Change] = deque()
+        self._shelved: tuple[str, list[_Step]] = ("", [])
         self._telling = False
         self._revision = self._saved = self._last_revision = 0
 
@@ -311,6 +312,8 @@ class Document:
         self._revision = step.revision
         if self._undo and edit.coalesce and self._undo[-1].coalesce == edit.coalesce and not self._redo:
             step = _joined(self._undo.pop(), step)
+        else:
+            self._shelved = (edit.coalesce, list(self._redo))
         self._undo.append(step)
         self._redo.clear()
         self._tell(Change(edit.label, ids, touched, before, edit.scene, self._selection, self._selection != chosen))
@@ -349,6 +352,18 @@ class Document:
         step = self._redo.pop()
         self._undo.append(replace(step, coalesce=""))
         self._go(step, undo=False)
+        return True
+
+    def abandon(self, coalesce: str) -> bool:
+        """Take back the last step, if edits with this token made it, as though it had never been: it cannot be redone,
+        and what could be redone before it can be again. False when there is no such step."""
+        self._refuse_inside("abandoning an edit")
+        if not coalesce or not self._undo or self._undo[-1].coalesce != coalesce:
+            return False
+        step = self._undo.pop()
+        token, redo = self._shelved
+        self._redo = redo if token == coalesce else []
+        self._go(step, undo=True)
         return True
 
     def _go(self, step: _Step, *, undo: bool) -> None:

@@ -7,7 +7,7 @@ sentence and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from studio.scene.materials import Material
 from studio.scene.photometry import units_of
 from studio.scene.pose import split_track
 from studio.scene.scene import Scene, free_id, placed
-from studio.scene.schema import check, fields
+from studio.scene.schema import Field, fields
 from studio.scene.transforms import inverse, look_at, multiply, sound
 
 Vec3 = tuple[float, float, float]
@@ -72,18 +72,51 @@ def set_field(scene: Scene, ids: Iterable[Id], field: str, value: Any) -> Scene:
 
 def offset_field(scene: Scene, ids: Iterable[Id], field: str, *, add: float = 0.0, times: float = 1.0) -> Scene:
     """Change a number of many entities relative to each one's own, kept within the field's limits."""
-    new: dict[Id, Entity] = {}
-    for id_ in _entities(scene, ids):
-        entity = scene.entities[id_]
-        info = fields(type(entity)).get(field)
-        if info is None or info.shape not in ("float", "int"):
+    return change_numbers(scene, _entities(scene, ids), field, lambda old: old * times + add)
+
+
+def change_numbers(
+    scene: Scene,
+    ids: Iterable[Id],
+    field: str,
+    change: Callable[[float], float],
+    *,
+    item: int = -1,
+    since: Scene | None = None,
+) -> Scene:
+    """Give a number of every entity and material that has the field a new value, made from each one's own.
+
+    `item` is the component of a vector, -1 for all of them. What would leave the field's limits stops at them. With
+    `since` the old values are those of that earlier scene, so that a drag adds up to where it is and not to how it
+    got there. Raises what `change` raises.
+    """
+    entities: dict[Id, Entity] = {}
+    materials: dict[Id, Material] = {}
+    for id_ in ids:
+        record = scene.get(id_)
+        info = fields(type(record)).get(field)
+        if info is None or info.shape not in ("float", "int", "vector"):
             continue
-        value = getattr(entity, field) * times + add
-        value = max(value, info.spec.lo) if info.spec.lo is not None else value
-        value = min(value, info.spec.hi) if info.spec.hi is not None else value
-        value = round(value) if info.shape == "int" else value
-        new[id_] = msgspec.structs.replace(entity, **{field: check(type(entity), field, value, where=entity.name)})
-    return scene.put(new)
+        old = getattr((since or scene).get(id_), field)
+        if info.shape == "vector":
+            parts = range(len(old)) if item < 0 else (item,)
+            value: Any = tuple(_limited(info, change(v)) if i in parts else v for i, v in enumerate(old))
+        else:
+            value = _limited(info, change(old))
+        new = msgspec.structs.replace(record, **{field: value})
+        if isinstance(new, Material):
+            materials[id_] = new
+        else:
+            entities[id_] = new
+    out = scene.put(entities)
+    return replace(out, materials={**out.materials, **materials}) if materials else out
+
+
+def _limited(info: Field, value: float) -> float:
+    """A number within the limits of its field, whole where the field is."""
+    value = max(value, info.spec.lo) if info.spec.lo is not None else value
+    value = min(value, info.spec.hi) if info.spec.hi is not None else value
+    return round(value) if info.shape == "int" else float(value)
 
 
 # --- the tree --------------------------------------------------------------------------------------------------------

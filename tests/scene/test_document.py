@@ -373,3 +373,19 @@ def test_records_are_shared_by_all_versions_of_a_scene(document):
     shared = [k for k, v in before.entities.items() if document.scene.entities[k] is v]
     assert len(shared) == len(before.entities) - 1
     assert isinstance(before.entities["key"], msgspec.Struct)
+
+
+def test_an_abandoned_drag_leaves_scene_selection_and_history_as_they_were():
+    document = Document(Scene().add(Light(id="a")))
+    with document.edit("First") as edit:
+        edit.replace("a", intensity=1.0)
+    document.undo()
+    before = document.scene
+    for value in (2.0, 3.0):
+        with document.edit("Drag", coalesce="drag-1") as edit:
+            edit.replace("a", intensity=value)
+    assert not document.abandon("another") and document.abandon("drag-1")
+    assert document.scene.entities == before.entities
+    assert document.undo_label == "" and document.redo_label == "First"
+    assert document.redo() and document.scene.entities["a"].intensity == 1.0
+    assert not document.abandon("drag-1")

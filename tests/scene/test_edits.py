@@ -234,3 +234,19 @@ def test_ids_stay_unique():
         scene.add(Group())
     assert scene.free_id("a") == "a.2"
     assert Scene().free_id("") == "entity"
+
+
+def test_numbers_change_from_each_ones_own_within_the_limits():
+    scene = Scene().add(Light(id="a", exposure=1.0), Light(id="b", outer_cone_deg=80.0), Group(id="g"))
+    scene = edits.change_numbers(scene, ["a", "b", "g"], "outer_cone_deg", lambda old: old + 20.0)
+    assert (scene.entities["a"].outer_cone_deg, scene.entities["b"].outer_cone_deg) == (65.0, 90.0)
+    scene = edits.change_numbers(scene, ["a", "g"], "translation", lambda old: old + 2.0, item=1)
+    assert scene.entities["a"].translation == scene.entities["g"].translation == (0.0, 2.0, 0.0)
+    assert scene.entities["b"].translation == (0.0, 0.0, 0.0)
+
+
+def test_a_drag_adds_up_to_where_it_is_and_not_to_how_it_got_there():
+    start = scene = Scene().add(Light(id="a", outer_cone_deg=80.0))
+    for offset in (5.0, 50.0, 1.0):  # through the limit and back
+        scene = edits.change_numbers(scene, ["a"], "outer_cone_deg", lambda old, by=offset: old + by, since=start)
+    assert scene.entities["a"].outer_cone_deg == 81.0
