@@ -231,6 +231,11 @@ class Document:
         return self._redo[-1].label if self._redo else ""
 
     @property
+    def history(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Labels of what can be undone, oldest first, and of what can be done again, the next first."""
+        return tuple(step.label for step in self._undo), tuple(step.label for step in reversed(self._redo))
+
+    @property
     def modified(self) -> bool:
         """Whether the scene differs from the one that was last saved; undoing back to it counts as saved."""
         return self._revision != self._saved

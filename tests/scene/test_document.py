@@ -376,7 +376,7 @@ def test_records_are_shared_by_all_versions_of_a_scene(document):
 
 
 def test_an_abandoned_drag_leaves_scene_selection_and_history_as_they_were():
-    document = Document(Scene().add(Light(id="a")))
+    document = Document(scene_of(Light(id="a")))
     with document.edit("First") as edit:
         edit.replace("a", intensity=1.0)
     document.undo()
