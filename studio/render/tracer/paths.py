@@ -27,6 +27,9 @@ VISITED = 51  # 1 when the last bounce shaded a surface
 RAYS = 52  # traced so far
 LAST_SHARE = 53  # diffuse share of the last scattering, per channel, for lights with unequal gains
 STATE_ROWS = 56
+# Slots that rows are longer than a wave: a wave is a power of two, and rows so far apart would all fall on the same
+# lines of the processor's caches (measured on cornell: 11 % of a sample).
+SKEW = 80
 
 # layers of the split film, three rows each
 DIRECT_DIFFUSE, INDIRECT_DIFFUSE, DIRECT_SPECULAR, INDIRECT_SPECULAR = 0, 1, 2, 3

@@ -38,7 +38,7 @@ class Tracer:
         self.batch = batch
         self.seconds: dict[str, float] = {}
         self.device.put("tables", lobe_tables.build())
-        self.state = ti.ndarray(ti.f32, (paths.STATE_ROWS, batch))
+        self.state = ti.ndarray(ti.f32, (paths.STATE_ROWS, batch + paths.SKEW))
         self.no_split = ti.ndarray(ti.f32, (1, 1))
         self.plan: gather.Plan | None = None
         self.flat: FlatScene | None = None
