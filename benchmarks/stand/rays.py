@@ -31,8 +31,8 @@ def _row(
 
 @ti.kernel
 def closest(
-    nodes: f32_2d, tris: f32_2d, indices: i32_2d, vertices: f32_2d, inst: f32_2d, parts: i32_2d, materials: f32_2d,
-    slots: f32_2d, texels: u32_1d, images: i32_2d, root: ti.i32, rays: f32_2d, out: i32_1d,
+    nodes: traverse.NODES, tris: f32_2d, indices: i32_2d, vertices: f32_2d, inst: f32_2d, parts: i32_2d,
+    materials: f32_2d, slots: f32_2d, texels: u32_1d, images: i32_2d, root: ti.i32, rays: f32_2d, out: i32_1d,
 ):  # fmt: skip
     """The triangle row that each ray (n, 6) meets first, -1 for none."""
     for i in range(rays.shape[0]):
@@ -43,8 +43,8 @@ def closest(
 
 @ti.kernel
 def occluded(
-    nodes: f32_2d, tris: f32_2d, indices: i32_2d, vertices: f32_2d, inst: f32_2d, parts: i32_2d, materials: f32_2d,
-    slots: f32_2d, texels: u32_1d, images: i32_2d, root: ti.i32, rays: f32_2d, out: i32_1d,
+    nodes: traverse.NODES, tris: f32_2d, indices: i32_2d, vertices: f32_2d, inst: f32_2d, parts: i32_2d,
+    materials: f32_2d, slots: f32_2d, texels: u32_1d, images: i32_2d, root: ti.i32, rays: f32_2d, out: i32_1d,
 ):  # fmt: skip
     """A triangle row that each ray (n, 6) meets, -1 for none."""
     for i in range(rays.shape[0]):

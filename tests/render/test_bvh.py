@@ -87,6 +87,55 @@ def check(tree: bvh.Bvh, boxes: np.ndarray) -> int:
     return deepest
 
 
+def check_wide(tree: bvh.Bvh, boxes: np.ndarray) -> int:
+    """As `check`, for the tree with four children a node."""
+    nodes = bvh.widen(tree)
+    refs = nodes[:, bvh.WIDE_REFS].view(np.int32)
+    seen = np.zeros(len(boxes), int)
+    todo = [(0, tree.lo, tree.hi, 1)]
+    visited, deepest = 0, 0
+    while todo:
+        node, lo, hi, depth = todo.pop()
+        visited, deepest = visited + 1, max(deepest, depth)
+        for k in range(bvh.WIDTH):
+            a, b, ref = nodes[node, k:24:8], nodes[node, k + 4 : 24 : 8], int(refs[node, k])
+            if (a == np.float32(bvh.NOWHERE)).all():
+                assert ref < 0
+                continue
+            assert (a >= lo).all() and (b <= hi).all()
+            if ref >= 0:
+                assert ref > node
+                todo.append((ref, a, b, depth + 1))
+            else:
+                items = tree.order[~ref >> 3 : (~ref >> 3) + (~ref & 7) + 1]
+                seen[items] += 1
+                assert (boxes[items, :3] >= a).all() and (boxes[items, 3:] <= b).all()
+    assert (seen == 1).all()
+    assert visited == len(nodes)
+    return deepest
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9, 100, 1000, 20000])
+def test_four_children_a_node_keep_every_primitive_and_every_box(n):
+    boxes = random_boxes(n, n)
+    tree = bvh.build(boxes)
+    assert check_wide(tree, boxes) <= bvh.MAX_DEPTH
+    assert len(bvh.widen(tree)) <= 0.55 * len(tree.nodes) + 1
+
+
+@pytest.mark.parametrize("name", list(shapes()))
+def test_hard_shapes_keep_every_primitive_with_four_children_a_node(name):
+    boxes = shapes()[name]
+    assert check_wide(bvh.build(boxes), boxes) <= bvh.MAX_DEPTH
+
+
+def test_nothing_gives_four_children_that_no_ray_enters():
+    nodes = bvh.widen(bvh.build(np.zeros((0, 6), np.float32)))
+    assert nodes.shape == (1, bvh.WIDE_FLOATS)
+    lo, hi = nodes[0, :24].reshape(3, 2, 4).swapaxes(0, 1)
+    assert (lo > 1e37).all() and (hi < -1e37).all()
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9, 100, 1000, 20000, 100000])
 def test_every_primitive_lies_in_one_leaf_and_every_box_holds_its_children(n):
     boxes = random_boxes(n, n)

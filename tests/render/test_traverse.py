@@ -28,7 +28,7 @@ GREY = matte(0.5)
 
 @ti.kernel
 def cast(
-    nodes: f32_2d,
+    nodes: traverse.NODES,
     tris: f32_2d,
     indices: i32_2d,
     vertices: f32_2d,

@@ -6,6 +6,7 @@ the baked soup itself (identity). Everything is ndarrays: their sizes are not pa
 compiles anything.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,7 +29,7 @@ BAKE_COPIES = 65536  # shared meshes are baked too while all their copies stay b
 class HostScene:
     """Arrays ready for the device; columns are named in `traverse`."""
 
-    nodes: F32
+    nodes: F32  # (m, 8, 4)
     root: int
     triangles: F32
     indices: I32
@@ -141,13 +142,14 @@ class _Soup:
             rows[:, 9] = code.view(np.float32)
             self.triangles.append(rows)
             self.indices.append(idx)
-        refs = tree.nodes[:, 12:14].view(np.int32)
+        nodes = bvh.widen(tree)
+        refs = nodes[:, bvh.WIDE_REFS].view(np.int32)
         leaf = refs < 0
         refs[leaf] = ~((((~refs[leaf]) >> 3) + self.triangle_count) << 3 | (~refs[leaf] & 7))
         refs[~leaf] += self.node_count
         root = self.node_count
-        self.nodes.append(tree.nodes)
-        self.node_count += len(tree.nodes)
+        self.nodes.append(nodes)
+        self.node_count += len(nodes)
         self.triangle_count += n * len(keys)
         return root, (n if moving else 0), tree.lo, tree.hi
 
@@ -215,7 +217,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
     if top is not None:
         soup.nodes.append(top)
     return HostScene(
-        nodes=_joined(soup.nodes),
+        nodes=_joined(soup.nodes).reshape(-1, bvh.WIDE_FLOATS // 4, 4),
         root=root,
         triangles=_rows(soup.triangles, traverse.TRIANGLE_STRIDE, np.float32),
         indices=_rows(soup.indices, traverse.INDEX_STRIDE, np.int32),
@@ -312,12 +314,13 @@ def _top_level(boxes, baked_root: int, lo, hi, has_baked: bool, node_count: int)
         return baked_root, None, lo, hi
     all_boxes = np.stack([*([np.concatenate([lo, hi])] if has_baked else []), *boxes]).astype(np.float32)
     tree = bvh.build(all_boxes, leaf_max=1)
-    refs = tree.nodes[:, 12:14].view(np.int32)
+    nodes = bvh.widen(tree)
+    refs = nodes[:, bvh.WIDE_REFS].view(np.int32)
     leaf = refs < 0
     item = tree.order[np.where(leaf, (~refs) >> 3, 0)] + (0 if has_baked else 1)
     new = np.where(item == 0, baked_root, ~(traverse.INSTANCE_BIT | item))
     refs[:] = np.where(leaf, new, refs + node_count)
-    return node_count, tree.nodes, tree.lo, tree.hi
+    return node_count, nodes, tree.lo, tree.hi
 
 
 _DTYPES = {"f4": ti.f32, "i4": ti.i32, "u4": ti.u32, "i8": ti.i64}
@@ -330,10 +333,15 @@ class Device:
         self._arrays: dict[str, object] = {}
 
     def put(self, name: str, host: np.ndarray) -> None:
+        """Copy `host`; one of shape (n, k, 4) becomes n * k vectors of four."""
         dtype = _DTYPES[host.dtype.str[1:]]
+        vectors = host.ndim == 3
+        if vectors:
+            host = host.reshape(-1, host.shape[2])
+        shape = host.shape[:1] if vectors else host.shape
         old = self._arrays.get(name)
-        if old is None or tuple(old.shape) != host.shape:  # type: ignore[attr-defined]
-            old = ti.ndarray(dtype, host.shape)
+        if old is None or tuple(old.shape) != shape:  # type: ignore[attr-defined]
+            old = ti.Vector.ndarray(host.shape[1], dtype, shape) if vectors else ti.ndarray(dtype, shape)
             self._arrays[name] = old
         old.from_numpy(np.ascontiguousarray(host))  # type: ignore[attr-defined]
 
@@ -344,4 +352,4 @@ class Device:
             raise AttributeError(name) from None
 
     def bytes(self) -> int:
-        return sum(int(np.prod(a.shape)) * 4 for a in self._arrays.values())  # type: ignore[attr-defined]
+        return sum(4 * math.prod((*a.shape, *a.element_shape)) for a in self._arrays.values())  # type: ignore[attr-defined]

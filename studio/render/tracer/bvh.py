@@ -35,6 +35,11 @@ BIG = 3.0e38
 NOWHERE = 3.0e37  # both corners of an empty child: a point that no ray reaches
 
 
+WIDTH = 4
+WIDE_FLOATS = 32  # of a wide node: lo and hi of its children per axis (24), their references (4), four spare
+WIDE_REFS = slice(24, 28)
+
+
 @dataclass(frozen=True, slots=True)
 class Bvh:
     """`nodes` (m, 16) f32: child 0 lo, hi, child 1 lo, hi, the two references (i32 bits), two spare; root is row 0.
@@ -352,6 +357,51 @@ def build(boxes: NDArray[np.float32], *, leaf_max: int = LEAF_MAX, task: int = T
         gc.collect()
     ti.sync()
     return Bvh(out.to_numpy(), order.to_numpy(), lo, hi)
+
+
+def widen(tree: Bvh) -> NDArray[np.float32]:
+    """`tree` with up to four children a node: (m, WIDE_FLOATS) f32, root in row 0, parents before children.
+
+    A node takes the place of up to three: its largest inner child is replaced by that one's children, twice. Columns
+    are lo x of the four children, hi x, lo y, hi y, lo z, hi z, then their references (i32 bits) as in `Bvh`; children
+    that are not there have their corners swapped, so that no ray enters them however an instance scales it.
+    """
+    n = len(tree.nodes)
+    boxes = tree.nodes[:, :12].reshape(2 * n, 6)  # of child `side` of node k in row 2 k + side
+    refs = tree.nodes[:, 12:14].view(np.int32).reshape(2 * n)
+    d = boxes[:, 3:] - boxes[:, :3]
+    area = np.where(refs >= 0, d[:, 0] * d[:, 1] + d[:, 1] * d[:, 2] + d[:, 2] * d[:, 0], np.float32(-1.0))
+    level, wholes, rows = np.zeros(1, np.int32), [], []
+    while len(level):
+        slots = np.full((len(level), WIDTH), -1, np.int32)
+        slots[:, 0], slots[:, 1] = 2 * level, 2 * level + 1
+        for free in range(2, WIDTH):
+            size = np.where(slots >= 0, area[slots], np.float32(-1.0))
+            k = np.argmax(size, axis=1)
+            open_ = np.flatnonzero(size[np.arange(len(level)), k] >= 0.0)
+            inner = refs[slots[open_, k[open_]]]
+            slots[open_, k[open_]] = 2 * inner
+            slots[open_, free] = 2 * inner + 1
+        wholes.append(level)
+        rows.append(slots)
+        below = refs[slots]
+        level = below[(slots >= 0) & (below >= 0)]
+    node, slot = np.concatenate(wholes), np.concatenate(rows)
+    order = np.argsort(node)
+    node, slot = node[order], slot[order]
+    place = np.zeros(n, np.int32)
+    place[node] = np.arange(len(node), dtype=np.int32)
+    there = (slot >= 0) & (boxes[slot, 0] < NOWHERE)
+    out = np.empty((len(node), WIDE_FLOATS), np.float32)
+    for axis in range(3):
+        for end in range(2):
+            out[:, (2 * axis + end) * 4 : (2 * axis + end) * 4 + 4] = np.where(
+                there, boxes[slot, 3 * end + axis], np.float32(-NOWHERE if end else NOWHERE)
+            )
+    ref = np.where(there, refs[slot], ~0)
+    out[:, 24:28].view(np.int32)[:] = np.where(ref >= 0, place[np.maximum(ref, 0)], ref)
+    out[:, 28:] = 0.0
+    return out
 
 
 @ti.kernel

@@ -207,7 +207,7 @@ def measure_pairs(
     rows: f32_2d,
     table: f32_1d,
     info: f32_2d,
-    nodes: f32_2d,
+    nodes: traverse.NODES,
     tris: f32_2d,
     indices: i32_2d,
     vertices: f32_2d,

@@ -4,6 +4,10 @@ Triangles of objects that stand still and are not shared lie in one world-space 
 child of the top level, so a scene without instances pays nothing for having them. A leaf of the top level that is an
 instance moves the ray into the object's space and leaves a mark on the stack.
 
+A node has four children, whose boxes are tested side by side. The loop is written for how LLVM makes vectors of it:
+planes lie four abreast, the answers are first summed into one number (else the tests of later children are moved behind
+branches and each is done alone), and minima are Taichi's own (comparisons of ours would be paired across axes instead).
+
 Triangles are tested with Pluecker coordinates relative to the ray's origin: an edge shared by two triangles is
 evaluated from the same two vertices with opposite sign, so no ray slips between them (watertight, as Embree's robust
 mode). Boxes are tested with a far plane widened by a few ulps (Ize, "Robust BVH Ray Traversal", JCGT 2013).
@@ -11,7 +15,7 @@ mode). Boxes are tested with a far plane widened by a few ulps (Ize, "Robust BVH
 
 import taichi as ti
 
-from studio.render.tracer.bvh import MAX_DEPTH
+from studio.render.tracer.bvh import MAX_DEPTH, WIDTH
 from studio.render.tracer.sampler import hash_u32, to_unit
 from studio.render.tracer.textures import slot_value
 from studio.scene.materials import OFFSET, SLOTS
@@ -19,11 +23,14 @@ from studio.scene.materials import OFFSET, SLOTS
 vec3 = ti.math.vec3
 vec2 = ti.math.vec2
 
-STACK = 2 * MAX_DEPTH + 2
+STACK = 2 * (WIDTH - 1) * MAX_DEPTH + 2
 INSTANCE_BIT = 1 << 29  # in ~reference of a top-level leaf: an instance, not triangles
 RETURN = -2147483647  # stack mark: back to world space
 FAR = 1.0e30
 WIDEN = 1.0 + 5.0e-7
+
+# nodes of `bvh.widen`, eight vectors each: lo x of the four children, hi x, lo y, hi y, lo z, hi z, references, unused
+NODES = ti.types.ndarray(dtype=ti.types.vector(4, ti.f32), ndim=1)
 
 # columns of an instance row (f32; integers as bits)
 INV = 0  # world to object, 3x4, at shutter open
@@ -202,6 +209,12 @@ def opacity_at(
 
 
 @ti.func
+def behind(inv: vec3):
+    """Per axis 1 where the ray goes down, so that it enters boxes by their upper plane."""
+    return ti.cast(inv[0] < 0.0, ti.i32), ti.cast(inv[1] < 0.0, ti.i32), ti.cast(inv[2] < 0.0, ti.i32)
+
+
+@ti.func
 def trace(
     nodes: ti.template(),
     tris: ti.template(),
@@ -229,6 +242,8 @@ def trace(
     ro = o
     rd = d
     inv = inverse_direction(d)
+    sx, sy, sz = behind(inv)
+    far = inv * WIDEN
     stack = ti.Vector([0] * STACK, dt=ti.i32)
     sp = 0
     node = root
@@ -243,37 +258,45 @@ def trace(
     while run == 1:
         pop = 0
         if node >= 0:
-            a = (vec3(nodes[node, 0], nodes[node, 1], nodes[node, 2]) - ro) * inv
-            b = (vec3(nodes[node, 3], nodes[node, 4], nodes[node, 5]) - ro) * inv
-            lo = ti.min(a, b)
-            hi = ti.max(a, b)
-            l0 = ti.max(lo[0], lo[1], lo[2], 0.0)
-            l1 = ti.min(ti.min(hi[0], hi[1], hi[2]) * WIDEN, best)
-            a = (vec3(nodes[node, 6], nodes[node, 7], nodes[node, 8]) - ro) * inv
-            b = (vec3(nodes[node, 9], nodes[node, 10], nodes[node, 11]) - ro) * inv
-            lo = ti.min(a, b)
-            hi = ti.max(a, b)
-            r0 = ti.max(lo[0], lo[1], lo[2], 0.0)
-            r1 = ti.min(ti.min(hi[0], hi[1], hi[2]) * WIDEN, best)
-            left = ti.bit_cast(nodes[node, 12], ti.i32)
-            right = ti.bit_cast(nodes[node, 13], ti.i32)
-            if l0 <= l1:
-                if r0 <= r1:
-                    if r0 < l0:
-                        swap = left
-                        left = right
-                        right = swap
-                    stack[sp] = right
-                    sp += 1
-                node = left
-            elif r0 <= r1:
-                node = right
-            else:
-                pop = 1
+            n = node * 8
+            ax = (nodes[n + sx] - ro[0]) * inv[0]
+            ay = (nodes[n + 2 + sy] - ro[1]) * inv[1]
+            az = (nodes[n + 4 + sz] - ro[2]) * inv[2]
+            bx = (nodes[n + 1 - sx] - ro[0]) * far[0]
+            by = (nodes[n + 3 - sy] - ro[1]) * far[1]
+            bz = (nodes[n + 5 - sz] - ro[2]) * far[2]
+            enter = ti.max(ti.max(ax, ay), ti.max(az, 0.0))
+            leave = ti.min(ti.min(bx, by), ti.min(bz, best))
+            bits = nodes[n + 6]
+            met = 0  # bit k: child k
+            for k in ti.static(range(WIDTH)):
+                met += ti.select(enter[k] <= leave[k], 1 << k, 0)
+            pop = 1
+            first = FAR
+            for k in ti.static(range(WIDTH)):
+                if met & (1 << k):
+                    ref = ti.bit_cast(bits[k], ti.i32)  # the nearest is next, the others wait
+                    if pop == 1:
+                        node = ref
+                        first = enter[k]
+                        pop = 0
+                    elif ti.static(any_hit):
+                        stack[sp] = ref
+                        sp += 1
+                    elif enter[k] < first:
+                        stack[sp] = node
+                        sp += 1
+                        node = ref
+                        first = enter[k]
+                    else:
+                        stack[sp] = ref
+                        sp += 1
         elif node == RETURN:
             ro = o
             rd = d
             inv = inverse_direction(d)
+            sx, sy, sz = behind(inv)
+            far = inv * WIDEN
             here = 0
             shift = 0
             pop = 1
@@ -285,6 +308,8 @@ def trace(
                 if (ti.bit_cast(inst[k, FLAGS], ti.i32) & hidden) == 0:
                     ro, rd = into_object(inst, k, time, o, d)
                     inv = inverse_direction(rd)
+                    sx, sy, sz = behind(inv)
+                    far = inv * WIDEN
                     here = k
                     shift = ti.bit_cast(inst[k, SHIFT], ti.i32)
                     stack[sp] = RETURN
