@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from studio.render.tracer import light_rows as lr
 from studio.scene.geometry import Image
 from studio.scene.lights import KINDS, TWO_SIDED
 from tests.render.light_stage import (
@@ -503,6 +504,23 @@ def test_rays_that_happen_to_meet_a_shape_bring_as_much_light_as_sampling_it(ker
     assert (x >= box[:3]).all() and (x <= box[3:]).all()
 
 
+def test_lamps_that_differ_in_place_size_and_strength_share_their_distributions(kernels):
+    """And only those: a stretched one and a turned one have their own."""
+    eye = np.eye(4, dtype=np.float32)[:3]
+    moved, large, stretched = eye + np.float32([[0, 0, 0, 3]]), np.diag([2, 2, 2]), np.diag([1, 3, 1])
+    turned = np.array(((0.0, 0, 1), (0, 1, 0), (-1, 0, 0)))
+    places = [
+        eye,
+        moved,
+        *(np.concatenate((m, [[5], [-2], [4]]), axis=1).astype(np.float32) for m in (large, stretched, turned)),
+    ]
+    lights = [light("mesh", (k + 1.0,) * 3, instance=k) for k in range(len(places))]
+    stage = Stage(kernels, flat_scene(lights, [mesh_instance(bowl(), at) for at in places]))
+    starts = [tuple(row[[lr.PICKS_HI, lr.PICKS_LO]]) for row in stage.tables.rows]
+    assert starts[0] == starts[1] == starts[2]
+    assert len({starts[0], starts[3], starts[4]}) == 3
+
+
 def test_a_spinning_lamp_is_never_lost(kernels):
     """Half a turn within the shutter: every direction that a still copy lights is lit by the spinning one as well."""
     turn = np.array(((0.0, 0, 1), (0, 1, 0), (-1, 0, 0)), np.float32)
@@ -511,7 +529,8 @@ def test_a_spinning_lamp_is_never_lost(kernels):
     stage, rng = Stage(kernels, flat), np.random.default_rng(6)
     n = 40000
     p = TURNED[:, 3] + rng.normal(size=(n, 3)) * 3
-    corners = stage.tables.table[: 8 * 18].reshape(8, 6, 3).astype(float)
+    start = int(stage.tables.rows[0, lr.OFFSET_HI] * 65536 + stage.tables.rows[0, lr.OFFSET_LO])
+    corners = stage.tables.table[start : start + 8 * 18].reshape(8, 6, 3).astype(float)
     for time in (0.2, 0.6, 0.9):
         a, b, c = (corners[:, k] * (1 - time) + corners[:, k + 3] * time for k in range(3))
         front = -np.einsum("ntc,tc->nt", a - p[:, None], np.cross(b, c)) > 1e-3

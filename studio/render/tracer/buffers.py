@@ -133,16 +133,8 @@ class _Soup:
             keys.append(_joined([p.close if p.close is not None else p.positions for p in pieces]))
         del index, codes
         tree = bvh.build(_boxes(keys, idx, first_vertex))  # held by nobody else: the builder lets go of it early
-        n = len(idx)
-        idx, code = idx[tree.order], code[tree.order]
-        for points in keys:
-            rows = np.empty((n, traverse.TRIANGLE_STRIDE), np.float32)
-            for a in range(0, n, _STEP):
-                rows[a : a + _STEP, :9] = points[idx[a : a + _STEP, :3] - first_vertex].reshape(-1, 9)
-            rows[:, 9] = code.view(np.float32)
-            self.triangles.append(rows)
-            self.indices.append(idx)
-        nodes = bvh.widen(tree)
+        nodes, order, lo, hi = bvh.widen(tree), tree.order, tree.lo, tree.hi
+        del tree
         refs = nodes[:, bvh.WIDE_REFS].view(np.int32)
         leaf = refs < 0
         refs[leaf] = ~((((~refs[leaf]) >> 3) + self.triangle_count) << 3 | (~refs[leaf] & 7))
@@ -150,8 +142,17 @@ class _Soup:
         root = self.node_count
         self.nodes.append(nodes)
         self.node_count += len(nodes)
+        n = len(idx)
+        idx, code = idx[order], code[order]
+        for points in keys:
+            rows = np.empty((n, traverse.TRIANGLE_STRIDE), np.float32)
+            for a in range(0, n, _STEP):
+                rows[a : a + _STEP, :9] = points[idx[a : a + _STEP, :3] - first_vertex].reshape(-1, 9)
+            rows[:, 9] = code.view(np.float32)
+            self.triangles.append(rows)
+            self.indices.append(idx)
         self.triangle_count += n * len(keys)
-        return root, (n if moving else 0), tree.lo, tree.hi
+        return root, (n if moving else 0), lo, hi
 
 
 _STEP = 1 << 16  # triangles handled at once where a copy of all corners would weigh more than the result

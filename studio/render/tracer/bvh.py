@@ -387,6 +387,7 @@ def widen(tree: Bvh) -> NDArray[np.float32]:
         below = refs[slots]
         level = below[(slots >= 0) & (below >= 0)]
     node, slot = np.concatenate(wholes), np.concatenate(rows)
+    del wholes, rows, area
     order = np.argsort(node)
     node, slot = node[order], slot[order]
     place = np.zeros(n, np.int32)

@@ -26,6 +26,7 @@ OFFSET_HI, OFFSET_LO = 14, 15  # start in the table: hi * 65536 + lo, because a 
 COUNT, CELLS, TRIANGLE_STRIDE = 16, 17, 18  # mesh: triangles, cells of the direction grid per side (0: none)
 SIDES, VARIES, ALIVE = 19, 20, 21  # 1 or 2 sides radiate; moves in the shutter; can radiate at all
 POWER, STRENGTH, SOFTEN, SINE, BLUR, LEAN = 22, 23, 24, 25, 26, 27  # for estimates
+PICKS_HI, PICKS_LO = 28, 29  # mesh: start of the distributions, as above; lamps of one form share them
 TABLE_WIDTH, TABLE_HEIGHT = 30, 31  # dome
 WRAP_U, WRAP_V, FILTER, CHANNEL, GAIN, BIAS = 32, 33, 34, 35, 36, 37  # how the image is read
 OPEN, CLOSE = 40, 52
@@ -44,9 +45,13 @@ class Blocks:
 
     def place(self, row: NDArray[np.float32], block: NDArray[np.float32]) -> None:
         """Append a light's block and note in its row where it starts."""
-        row[OFFSET_HI], row[OFFSET_LO] = divmod(self.size, 65536)
+        row[OFFSET_HI], row[OFFSET_LO] = divmod(self.append(block), 65536)
+
+    def append(self, block: NDArray[np.float32]) -> int:
+        """Append a block and return where it starts."""
         self.parts.append(block)
         self.size += block.size
+        return self.size - block.size
 
 
 def luminance(row: NDArray[np.float32]) -> float:
@@ -77,6 +82,12 @@ def frame_at(rows: ti.template(), l: ti.i32, time: ti.f32):
         y = z.cross(x)
         c = tm.mix(c, axis_at(rows, l, CLOSE + 3), time)
     return x, y, z, c
+
+
+@ti.func
+def picks_start(rows: ti.template(), l: ti.i32) -> ti.i32:
+    """Where the distributions of a mesh light lie."""
+    return ti.cast(rows[l, PICKS_HI], ti.i32) * 65536 + ti.cast(rows[l, PICKS_LO], ti.i32)
 
 
 @ti.func

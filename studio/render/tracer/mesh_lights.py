@@ -9,7 +9,8 @@ Few triangles seen from near are weighed by their exact solid angles instead, an
 uniformly by solid angle (Arvo 1995).
 
 The block of a light in the table: its triangles (vertex and two edges at shutter open, the same at close when it moves,
-three image coordinates when its emission is textured), then per distribution the shown flux and the masses.
+three image coordinates when its emission is textured). Its distributions lie elsewhere, each the shown share of the
+flux and then the masses; lamps that differ in place, size and strength alone have the same.
 """
 
 import functools
@@ -42,6 +43,8 @@ _GRIDS = (8, 6, 4, 2, 0)  # cells per side to choose from
 _LIGHT_FLOATS, _SCENE_FLOATS = 1 << 18, 1 << 25
 _SHARE_FLOOR = 0.001  # cosine given to triangles that only some receivers of a cell can see
 _LARGEST_M = 1e6
+_FORMS, _FORM_FLOATS = 64, 1 << 20  # forms that further lamps are compared with, and their numbers
+_ALIKE = 2e-3  # largest difference of two lamps of one form, a tenth of the slack of what a receiver might see
 _TEXTURE_POINTS = 8192  # looked at over all triangles of a textured lamp (nine each at least)
 
 
@@ -54,6 +57,14 @@ class _Lamp:
     close: F64
     uv: F64 | None  # (n, 3, 2), mapped for the emission's image
     luminance: F64  # (n,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What lamps that differ only in place, size and strength share: their distributions."""
+
+    features: F64  # normals, heights of the planes over the centre in radii, sides, shares of the flux
+    start: int  # of the distributions in the table
 
 
 def build_mesh_lights(flat: FlatScene, rows: F32, blocks: lr.Blocks) -> NDArray[np.int32]:
@@ -74,10 +85,11 @@ def build_mesh_lights(flat: FlatScene, rows: F32, blocks: lr.Blocks) -> NDArray[
         lamps.setdefault(len(lamp.luminance), []).append(lamp)
     budget = min(_LIGHT_FLOATS, _SCENE_FLOATS // max(len(which), 1))
     for count, group in lamps.items():
+        forms: list[_Form] = []
         cells = next(c for c in _GRIDS if c == 0 or (c + 1) ** 2 * count <= budget)
         batch = max(1, (1 << 21) // max(count * (cells + 1) ** 2, 1))
         for k in range(0, len(group) if count else 0, batch):
-            _fill(rows, blocks, group[k : k + batch], cells)
+            _fill(rows, blocks, group[k : k + batch], cells, forms)
     return light_of
 
 
@@ -156,7 +168,7 @@ def _texture_weight(row: F32, textures: tuple[Image, ...], uv: F64) -> F64:
     return np.maximum(mean, 0.05 * max(float(mean.mean()), 1e-3))
 
 
-def _fill(rows: F32, blocks: lr.Blocks, lamps: list[_Lamp], cells: int) -> None:
+def _fill(rows: F32, blocks: lr.Blocks, lamps: list[_Lamp], cells: int, forms: list[_Form]) -> None:
     """Rows and table blocks of lamps with equally many triangles."""
     keys = np.stack([(lamp.open, 0.5 * (lamp.open + lamp.close), lamp.close) for lamp in lamps], axis=1)
     if not rows[[lamp.index for lamp in lamps], lr.VARIES].any():
@@ -170,26 +182,74 @@ def _fill(rows: F32, blocks: lr.Blocks, lamps: list[_Lamp], cells: int) -> None:
     flux = 0.5 * doubled.mean(0) * np.stack([lamp.luminance for lamp in lamps])  # area times luminance, (g, n)
     offsets = np.einsum("kgnc,kgnc->kgn", normals, keys[..., 0, :] - centres[:, None])
     sides = np.array([rows[lamp.index, lr.SIDES] for lamp in lamps])
-    shares = _shares(normals, offsets, radii, sides, cells) * flux[:, None] if cells else flux[:, None][:, :0]
-    pick = np.concatenate((flux[:, None], shares), axis=1)  # (g, 1 + vertices, n)
+    totals = flux.sum(1)
+    starts = _place_picks(
+        blocks, normals, offsets, radii, sides, flux / np.maximum(totals, 1e-30)[:, None], cells, forms
+    )
     for g, lamp in enumerate(lamps):
         row = rows[lamp.index]
         row[lr.COUNT], row[lr.CELLS] = len(lamp.luminance), cells
         row[lr.CENTRE : lr.CENTRE + 3], row[lr.RADIUS] = centres[g], radii[g] * (1.0 + 1e-5)
-        total = float(flux[g].sum())
+        total = float(totals[g])
         row[lr.ALIVE] = bool(row[lr.ALIVE]) and total > 0.0
         lean = (normals[:, g] * flux[g][:, None]).mean(0).sum(0) / max(total, 1e-30)
         row[lr.LEAN : lr.LEAN + 3] = lean
         row[lr.BLUR] = max(0.25 * sides[g] * (1.0 - float(np.linalg.norm(lean))), 1e-4)
         row[lr.STRENGTH], row[lr.POWER] = total, np.pi * sides[g] * total
         row[lr.SOFTEN] = 0.3 * radii[g] ** 2
-        head = (pick[g].sum(1) / max(float(row[lr.STRENGTH]), 1e-30)).astype(np.float32)
-        picks = np.concatenate((head[:, None], block_cdfs(pick[g], BLOCK)), axis=1)
+        row[lr.PICKS_HI], row[lr.PICKS_LO] = divmod(starts[g], 65536)
         triangles = _triangle_block(lamp, moves=bool(row[lr.VARIES]))
         row[lr.TRIANGLE_STRIDE] = triangles.shape[1]
         if not row[lr.ALIVE]:
             row[lr.COUNT] = 0
-        blocks.place(row, np.concatenate((triangles.ravel(), picks.ravel())))
+        blocks.place(row, triangles.ravel())
+
+
+def _place_picks(
+    blocks: lr.Blocks, normals: F64, offsets: F64, radii: F64, sides: F64, weights: F64, cells: int, forms: list[_Form]
+) -> list[int]:
+    """Where the distributions of each lamp lie; those of a form that was not met before are computed and appended.
+
+    `weights` (g, n) are shares of the flux. A thousand lamps of one form, which is the common case, thus read the same
+    few cache lines instead of a thousand tables.
+    """
+    g, n = weights.shape
+    height = offsets / np.maximum(radii, 1e-30)[:, None]
+    features = np.concatenate(
+        (
+            np.moveaxis(normals, 1, 0).reshape(g, -1),
+            np.moveaxis(height, 1, 0).reshape(g, -1),
+            sides[:, None],
+            n * weights,
+        ),
+        axis=1,
+    )
+    most = max(1, min(_FORMS, _FORM_FLOATS // features.shape[1]))
+    starts, left = np.full(g, -1), np.arange(g)
+    for form in (f for f in forms if len(f.features) == features.shape[1]):
+        same = np.abs(features[left] - form.features).max(1) < _ALIKE
+        starts[left[same]], left = form.start, left[~same]
+    new = []  # one lamp whose distributions are computed, and those that share them
+    while len(left):
+        same = np.zeros(len(left), bool)
+        same[0] = True
+        if len(forms) + len(new) < most:
+            same = np.abs(features[left] - features[left[0]]).max(1) < _ALIKE
+        new.append(left[same])
+        left = left[~same]
+    if new:
+        k = np.array([members[0] for members in new])
+        flux = weights[k]
+        pick = flux[:, None]  # (k, 1 + vertices, n)
+        if cells:
+            pick = np.append(pick, _shares(normals[:, k], offsets[:, k], radii[k], sides[k], cells) * pick, axis=1)
+        for i, members in enumerate(new):
+            head = pick[i].sum(1).astype(np.float32)
+            picks = np.concatenate((head[:, None], block_cdfs(pick[i], BLOCK)), axis=1)
+            starts[members] = blocks.append(picks.ravel())
+            if len(forms) < most:
+                forms.append(_Form(features[members[0]], int(starts[members[0]])))
+    return starts.tolist()
 
 
 def _triangle_block(lamp: _Lamp, *, moves: bool) -> F32:
@@ -254,12 +314,6 @@ def _from_square(uv: F64) -> F64:
 
 
 # --- on the device --------------------------------------------------------------------------------------------------
-@ti.func
-def picks_start(rows: ti.template(), l: ti.i32) -> ti.i32:
-    """Where the distributions of a mesh light follow its triangles."""
-    return lr.table_start(rows, l) + ti.cast(rows[l, lr.COUNT], ti.i32) * ti.cast(rows[l, lr.TRIANGLE_STRIDE], ti.i32)
-
-
 @ti.func
 def triangle_at(rows: ti.template(), table: ti.template(), l: ti.i32, tri: ti.i32, time: ti.f32):
     """A vertex and two edges in world space, counter-clockwise seen from the emitting side."""
@@ -326,7 +380,7 @@ def mesh_pick(rows: ti.template(), table: ti.template(), l: ti.i32, p: tm.vec3, 
     elif n > 0:
         stride = 1 + blocks_of(n, BLOCK) + n
         cells = ti.cast(rows[l, lr.CELLS], ti.i32)
-        start = picks_start(rows, l) + 1
+        start = lr.picks_start(rows, l) + 1
         corner, fx, fy, corners = 0, 0.0, 0.0, 1
         if cells > 0 and not near:
             at = octahedral(q / d) * cells
@@ -436,7 +490,7 @@ def shown_flux(rows: ti.template(), table: ti.template(), l: ti.i32, d: tm.vec3)
     cells, count = ti.cast(rows[l, lr.CELLS], ti.i32), ti.cast(rows[l, lr.COUNT], ti.i32)
     at = octahedral(d) * cells + 0.5
     row = 1 + ti.cast(at.y, ti.i32) * (cells + 1) + ti.cast(at.x, ti.i32)
-    return table[picks_start(rows, l) + row * (1 + blocks_of(count, BLOCK) + count)]
+    return table[lr.picks_start(rows, l) + row * (1 + blocks_of(count, BLOCK) + count)]
 
 
 @ti.func
