@@ -98,10 +98,10 @@ def sample_light(
     wi, dist, pdf, delta = tm.vec3(0.0, 0.0, 1.0), FAR, 0.0, 0
     uv = tm.vec2(0.0)
     if kind == MESH:
-        tri, mass = mesh_pick(rows, table, l, p, time, -1, u1)
+        tri, mass, angle = mesh_pick(rows, table, l, p, time, -1, u1)
         if mass > 0.0:
             a, b, c = triangle_at(rows, table, l, tri, time)
-            omega = triangle_angle(a - p, b, c)
+            omega = triangle_angle(a - p, b, c, angle)
             v = triangle_vector(a - p, b, c, omega, u)
             dist = v.norm()
             if dist > 0.0:
@@ -207,10 +207,10 @@ def light_pdf(
     pdf = 0.0
     if kind == MESH:
         if tri >= 0 and tri < ti.cast(rows[l, lr.COUNT], ti.i32):
-            _, mass = mesh_pick(rows, table, l, p, time, tri, 0.0)
+            _, mass, angle = mesh_pick(rows, table, l, p, time, tri, 0.0)
             if mass > 0.0:
                 a, b, c = triangle_at(rows, table, l, tri, time)
-                pdf = mass * triangle_pdf(b, c, triangle_angle(a - p, b, c), wi, dist, sides)
+                pdf = mass * triangle_pdf(b, c, triangle_angle(a - p, b, c, angle), wi, dist, sides)
     elif kind > SPOT and emits(rows, l) == 1:
         size = tm.vec2(rows[l, lr.SIZE], rows[l, lr.SIZE + 1])
         x, y, z, origin = lr.frame_at(rows, l, time)
