@@ -14,7 +14,7 @@ from scipy import stats
 from studio.render.tracer import lightpick
 from studio.scene.lights import Light
 from studio.scene.materials import Material
-from tests.render.scenes import BLACK, ball, blocks, box, eye, flat_of, floor, matte, settings, smallest_p, thing
+from tests.render.scenes import BLACK, aimed, ball, blocks, box, eye, flat_of, floor, matte, settings, smallest_p, thing
 
 f32_2d = ti.types.ndarray(dtype=ti.f32, ndim=2)
 f32_1d = ti.types.ndarray(dtype=ti.f32, ndim=1)
@@ -168,6 +168,77 @@ def test_most_points_of_the_picture_find_a_cell(tracer):
     points[:, 1] = 1000.0
     cells_of(d.grid, d.keys, points, out)
     assert (out == -1).all()
+
+
+def found_cells(tracer: Any, points: Any) -> Any:
+    d = tracer.device
+    out = np.zeros(len(points), np.int32)
+    cells_of(d.grid, d.keys, np.ascontiguousarray(points, np.float32), out)
+    return out
+
+
+def shares_at(tracer: Any, points: Any) -> Any:
+    """Probability of every light (columns) at points with normals (rows)."""
+    d = tracer.device
+    n = len(tracer.flat.lights)
+    out = np.zeros((d.start.shape[0], n), np.float32)
+    shares(d.start, d.light, d.cdf, d.power_cdf, -1, out)
+    return out[1 + found_cells(tracer, points)]
+
+
+def test_a_narrow_spot_has_a_share_wherever_it_shines(tracer):
+    """Fifty pools of light of a few centimetres among strong lamps: points of a cell seldom fall into one."""
+    rng = np.random.default_rng(4)
+    at = np.stack([rng.uniform(-1, 1, 50), np.full(50, 2.0), rng.uniform(-1, 1, 50)], 1)
+    cone = {"inner_cone_deg": 1.0, "outer_cone_deg": 1.5, "radius_m": 0.0, "intensity": 300.0}
+    spots = [Light(light="spot", unit="cd", **aimed(p, (p[0], 0.0, p[2]), (0, 0, 1)), **cone) for p in at]
+    lamps = [Light(intensity=5.0, radius_m=0.0, translation=(x, 1.5, 0.0)) for x in (-0.7, 0.7)]
+    learned(tracer, flat_of([thing(floor(3), matte(0.5))], spots + lamps, camera=eye((0, 3, 2), (0, 0, 0), fov_y=45)))
+    pools = np.zeros((50, 6), np.float32)
+    pools[:, ::2][:, :1], pools[:, 2], pools[:, 4] = at[:, :1], at[:, 2], 1.0
+    share = shares_at(tracer, pools)[np.arange(50), np.arange(50)]
+    assert share.min() > 0.01  # by power alone it would be 0.002
+
+
+def test_lamps_beside_a_sun_stay_in_the_table(tracer):
+    """In the shade of a roof a lamp is everything, though in the open the sun is ten thousand times stronger."""
+    sun = Light(light="distant", unit="lx", intensity=1e5, **aimed((0, 9, 0.01), (0, 0, 0)))
+    lamps = [Light(intensity=2.0, radius_m=0.0, translation=(x, 0.5, 0.0)) for x in np.linspace(-0.9, 0.9, 50)]
+    things = [thing(floor(3), matte(0.5)), thing(box((3, 0.01, 3), (0, 1.0, 0)), matte(0.5))]
+    learned(tracer, flat_of(things, [sun, *lamps], camera=eye((0, 0.8, 2.5), (0, 0.2, 0), fov_y=60)))
+    under = np.array([(x, 0.0, z, 0, 1, 0) for x in (-0.5, 0.5) for z in (-0.3, 0.0, 0.3)])
+    assert shares_at(tracer, under)[:, 1:].sum(1).min() > 0.015  # by power alone it would be 0.005
+
+
+def test_points_that_no_path_of_the_learning_met_use_a_coarse_cell(tracer):
+    learned(tracer, rooms())
+    point = np.array([(1.0, 0.0, 0.5, 0, 1, 0)])
+    own = found_cells(tracer, point)[0]
+    keys = tracer.device.keys.to_numpy()
+    row = np.flatnonzero((keys[:, 0] != 0) & (keys[:, 1] == own))
+    keys[row, 0] ^= 2  # another fingerprint: the slot stays taken
+    tracer.device.put("keys", keys)
+    coarse = found_cells(tracer, point)[0]
+    assert coarse not in (-1, own)
+    assert found_cells(tracer, np.array([(1.0, 0.0, 0.5, 1, 0, 0)]))[0] >= 0
+
+
+def test_coarse_cells_hold_the_mean_of_their_cells():
+    hashes = np.array([(7, 9), (5, 3), (7, 9)], np.int32)
+    pairs = np.array([(0, 1, 8), (0, 3, 8), (1, 0, 8), (2, 1, 8)], np.int32)
+    prints, slots, own, value = lightpick.parents(hashes, pairs, np.array([1, 3, 2, 9], np.float32), 4)
+    assert prints.tolist() == [3, 9] and slots.tolist() == [5, 7]
+    assert own[:, :2].tolist() == [[3, 0], [4, 1], [4, 3]]
+    assert value.tolist() == [1.0, 1.25, 0.75]
+
+
+def test_a_distant_sea_leaves_the_cells_at_hand_as_fine_as_they_were():
+    points = np.random.default_rng(5).uniform(-1, 1, (1000, 6)).astype(np.float32)
+    camera = np.array([0, 0, 5], np.float32)
+    near = lightpick.uniform_grid(camera, points, np.full(3, -1e0), np.full(3, 1e0))
+    far = lightpick.uniform_grid(camera, points, np.full(3, -1e4), np.full(3, 1e4))
+    assert near[3] <= far[3] < 1.0
+    assert far[3] * 2.0 ** far[5] == pytest.approx(2e4 * 3**0.5 / lightpick.COARSEST, rel=1e-5)
 
 
 def test_full_hash_tables_leave_keys_unlearned_and_never_confuse_them():

@@ -351,6 +351,14 @@ def estimate(rows: ti.template(), table: ti.template(), l: ti.i32, p: tm.vec3, n
 
     With n = 0 the receiver takes light from all sides. Positive wherever the light can contribute at all.
     """
+    return estimate_around(rows, table, l, p, n, 0.0)
+
+
+@ti.func
+def estimate_around(
+    rows: ti.template(), table: ti.template(), l: ti.i32, p: tm.vec3, n: tm.vec3, reach: ti.f32
+) -> ti.f32:
+    """`estimate` where the receiver may lie up to `reach` metres beside `p`: no spot that can be seen there is dark."""
     kind, sides = ti.cast(rows[l, lr.KIND], ti.i32), ti.cast(rows[l, lr.SIDES], ti.i32)
     strength, radius = rows[l, lr.STRENGTH], rows[l, lr.RADIUS]
     z = lr.axis_at(rows, l, lr.OPEN + 2)
@@ -367,7 +375,11 @@ def estimate(rows: ti.template(), table: ti.template(), l: ti.i32, p: tm.vec3, n
         value = strength / (d2 + rows[l, lr.SOFTEN]) * horizon(n, wi, ti.min(radius / d, 1.0))
         slope = wi.dot(z)  # 1 when the receiver is straight ahead of the light
         if kind == SPOT:
-            value *= ti.max(spot_falloff(rows, l, kind, slope), 1e-3 * rows[l, lr.VARIES])
+            aside = ti.min(reach / d, 1.0)  # sine of the angle by which the cone may be nearer
+            ahead = ti.sqrt(1.0 - aside * aside)
+            nearer = slope * ahead + ti.sqrt(ti.max(1.0 - slope * slope, 0.0)) * aside
+            nearer = 1.0 if slope > ahead else nearer
+            value *= ti.max(spot_falloff(rows, l, kind, nearer), 1e-3 * rows[l, lr.VARIES])
         elif kind == RECTANGLE or kind == DISK:
             front = ti.abs(slope) if sides == 2 else slope
             value *= ti.max(front, rows[l, lr.BLUR])

@@ -19,6 +19,7 @@ import taichi as ti
 from numpy.typing import NDArray
 
 from studio.render.tracer import emitters, traverse
+from studio.render.tracer import light_rows as lr
 from studio.render.tracer.sampler import hash_u32, to_unit
 
 vec3 = ti.math.vec3
@@ -30,12 +31,17 @@ i32_2d = ti.types.ndarray(dtype=ti.i32, ndim=2)
 u32_1d = ti.types.ndarray(dtype=ti.u32, ndim=1)
 
 PROBES = 8  # slots looked at before a key counts as absent
-REPRESENTATIVES = 8
-TRIES = 1  # shadow rays per representative and light
+REPRESENTATIVES = 32  # points kept of a cell
+ASKED = 8  # of them where a light is measured at least; a spot, which costs a ray only within its cone, at all of them
+MORE = 4  # times as many where the scene has few lights
 DEFENSIVE = 0.05  # share of power-proportional picks in a learned cell
-DOUBT = 0.05  # share of the unshadowed estimate that a light keeps however dark its shadow rays found it
-MINOR = 0.05  # lights below this share of the cell's strongest are measured at FEW of its points instead of all
+DOUBT = 0.02  # rays that count as having found the unshadowed estimate, however dark the others found a light
+SPREAD = 1.0  # of a cell's edge: how far around a representative a spot's cone is looked for
+WIDER = 1.5  # the same where a cell has fewer than ASKED of them
+MINOR = 0.05  # lights below this share of the cell's strongest are measured at FEW of its points
 FEW = 2
+STRONG = 0.25  # lights above this share are measured at all its points, unless the first ASKED see nothing of them
+COARSER = 4.0  # edge of a coarse cell, for points whose own cell no path of the learning met
 RELEVANT = 5e-4  # lights whose unshadowed estimate is below this share of the cell's sum are not traced
 
 # the grid's parameters, an f32 vector: camera position, finest cell, angle of a cell, coarsest level
@@ -55,11 +61,19 @@ class LightTable:
 
 
 @ti.func
-def cell_hash(grid: ti.template(), p: vec3, n: vec3):
-    """Two hashes of the cell around p, normal n: slot and fingerprint (never 0)."""
+def cell_size(grid: ti.template(), p: vec3):
+    """Level and edge (m) of the cells around p: they double with the distance from the camera."""
     d = (p - vec3(grid[0], grid[1], grid[2])).norm()
     level = ti.max(0.0, ti.min(grid[5], ti.floor(ti.log(ti.max(d * grid[4] / grid[3], 1.0)) * 1.442695041)))
-    size = grid[3] * ti.exp(level * 0.6931471806)
+    return level, grid[3] * ti.exp(level * 0.6931471806)
+
+
+@ti.func
+def cell_hash(grid: ti.template(), p: vec3, n: vec3, coarse):
+    """Two hashes of the cell around p, normal n: slot and fingerprint (never 0). A coarse cell knows no normal."""
+    level, size = cell_size(grid, p)
+    if coarse == 1:
+        size *= COARSER
     q = ti.floor(p / size + 0.5 / 1024.0)
     a = ti.abs(n)
     axis = 0
@@ -72,7 +86,7 @@ def cell_hash(grid: ti.template(), p: vec3, n: vec3):
         side = n[1]
     elif axis == 2:
         side = n[2]
-    face = ti.cast(axis * 2 + ti.cast(side > 0.0, ti.i32), ti.u32)
+    face = ti.cast(6 if coarse == 1 else axis * 2 + ti.cast(side > 0.0, ti.i32), ti.u32)
     h = hash_u32(ti.bit_cast(ti.cast(q[0], ti.i32), ti.u32) + ti.u32(0x9E3779B9))
     h = hash_u32(h ^ ti.bit_cast(ti.cast(q[1], ti.i32), ti.u32))
     h = hash_u32(h ^ ti.bit_cast(ti.cast(q[2], ti.i32), ti.u32))
@@ -82,18 +96,20 @@ def cell_hash(grid: ti.template(), p: vec3, n: vec3):
 
 @ti.func
 def find_cell(grid: ti.template(), keys: ti.template(), p: vec3, n: vec3):
-    """Cell of a surface point, or -1 where nothing was learned."""
-    slot, print_ = cell_hash(grid, p, n)
+    """Cell of a surface point, a coarse one where the fine one is unknown, or -1 where nothing was learned."""
     mask = ti.cast(keys.shape[0] - 1, ti.u32)
     found = -1
-    for k in range(PROBES):
-        s = ti.cast((slot + ti.cast(k, ti.u32)) & mask, ti.i32)
-        f = ti.bit_cast(keys[s, 0], ti.u32)
-        if f == print_:
-            found = keys[s, 1]
-            break
-        if f == ti.u32(0):
-            break
+    for coarse in range(2):
+        if found < 0:
+            slot, print_ = cell_hash(grid, p, n, coarse)
+            for k in range(PROBES):
+                s = ti.cast((slot + ti.cast(k, ti.u32)) & mask, ti.i32)
+                f = ti.bit_cast(keys[s, 0], ti.u32)
+                if f == print_:
+                    found = keys[s, 1]
+                    break
+                if f == ti.u32(0):
+                    break
     return found
 
 
@@ -162,12 +178,11 @@ def pick_light(
 
 
 @ti.kernel
-def hash_vertices(points: f32_2d, grid: f32_1d, out: i32_2d):
+def hash_vertices(points: f32_2d, grid: f32_1d, coarse: ti.i32, out: i32_2d):
     """points (n, 6): position and normal -> slot hash and fingerprint."""
     for i in range(points.shape[0]):
-        h, f = cell_hash(
-            grid, vec3(points[i, 0], points[i, 1], points[i, 2]), vec3(points[i, 3], points[i, 4], points[i, 5])
-        )
+        p = vec3(points[i, 0], points[i, 1], points[i, 2])
+        h, f = cell_hash(grid, p, vec3(points[i, 3], points[i, 4], points[i, 5]), coarse)
         out[i, 0] = ti.bit_cast(h, ti.i32)
         out[i, 1] = ti.bit_cast(f, ti.i32)
 
@@ -176,6 +191,7 @@ def hash_vertices(points: f32_2d, grid: f32_1d, out: i32_2d):
 def estimate_cells(
     rows: f32_2d,
     table: f32_1d,
+    grid: f32_1d,
     reps: f32_2d,
     count: i32_1d,
     reps_used: ti.i32,
@@ -183,27 +199,30 @@ def estimate_cells(
     n: ti.i32,
     out: f32_2d,
 ):
-    """Mean unshadowed estimate of each light over representatives of cells first .. first + n."""
+    """Mean unshadowed estimate of each light around representatives of cells first .. first + n."""
     for k in range(n * out.shape[1]):
         c = k // out.shape[1]
         l = k % out.shape[1]
         e = 0.0
         n_reps = ti.min(count[first + c], reps_used)
+        spread = SPREAD if count[first + c] >= ASKED else WIDER
         for r in range(n_reps):
             i = (first + c) * REPRESENTATIVES + r
-            e += emitters.estimate(
-                rows, table, l, vec3(reps[i, 0], reps[i, 1], reps[i, 2]), vec3(reps[i, 3], reps[i, 4], reps[i, 5])
-            )
+            p = vec3(reps[i, 0], reps[i, 1], reps[i, 2])
+            _level, size = cell_size(grid, p)
+            normal = vec3(reps[i, 3], reps[i, 4], reps[i, 5])
+            e += emitters.estimate_around(rows, table, l, p, normal, spread * size)
         out[c, l] = e / ti.cast(ti.max(n_reps, 1), ti.f32)
 
 
 @ti.kernel
 def measure_pairs(
     pairs: i32_2d,
+    unshadowed: f32_1d,
     reps: f32_2d,
     count: i32_1d,
     n_pairs: ti.i32,
-    tries: ti.i32,
+    doubt: ti.f32,
     rows: f32_2d,
     table: f32_1d,
     info: f32_2d,
@@ -220,63 +239,78 @@ def measure_pairs(
     root: ti.i32,
     out: f32_1d,
 ):
-    """pairs[k] = cell, light, points to ask -> root mean square of its sampled, shadowed irradiance there."""
+    """pairs[k] = cell, light, points to ask -> root mean square of its sampled, shadowed irradiance there.
+
+    `doubt` is the weight of one more ray that found what `unshadowed` says.
+    """
     ti.loop_config(block_dim=64)
     for k in range(n_pairs):
         cell = pairs[k, 0]
         l = pairs[k, 1]
         sum_2 = 0.0
         n = 0
+        spot = ti.cast(rows[l, lr.KIND], ti.i32) == lr.SPOT
         for r in range(ti.min(count[cell], pairs[k, 2])):
-            i = cell * REPRESENTATIVES + r
+            i = cell * REPRESENTATIVES + (r + l) % count[cell]  # other points for other lights
             p = vec3(reps[i, 0], reps[i, 1], reps[i, 2])
             normal = vec3(reps[i, 3], reps[i, 4], reps[i, 5])
-            for v in range(tries):
-                n += 1
-                key = hash_u32(hash_u32(ti.cast(i, ti.u32)) ^ ti.cast(l * 64 + v, ti.u32))
-                k2 = hash_u32(key ^ ti.u32(0x9E3779B9))
-                k3 = hash_u32(k2 ^ ti.u32(0x85EBCA6B))
-                wi, dist, emission, pdf, _delta = emitters.sample_light(
-                    rows, table, texels, images, l, p, 0.0, vec2(to_unit(key), to_unit(k2)), to_unit(k3)
-                )
-                cosine = normal.dot(wi)
-                if pdf > 0.0 and cosine > 0.0:
-                    e = emission.dot(vec3(0.2126, 0.7152, 0.0722)) * cosine / pdf
-                    tri = -1
-                    if ti.bit_cast(info[l, 0], ti.i32) & 4:  # casts shadows
-                        _t, tri, _k, _u, _v = traverse.trace(
-                            nodes,
-                            tris,
-                            indices,
-                            vertices,
-                            inst,
-                            parts,
-                            materials,
-                            slots,
-                            texels,
-                            images,
-                            root,
-                            p,
-                            wi,
-                            0.0,
-                            dist * 0.9999,
-                            traverse.HIDDEN_SHADOW,
-                            key,
-                            True,
-                        )
-                    if tri < 0:
-                        sum_2 += e * e
-        out[k] = ti.sqrt(sum_2 / ti.cast(ti.max(n, 1), ti.f32))
+            key = hash_u32(hash_u32(ti.cast(i, ti.u32)) ^ ti.cast(l * 64, ti.u32))
+            k2 = hash_u32(key ^ ti.u32(0x9E3779B9))
+            k3 = hash_u32(k2 ^ ti.u32(0x85EBCA6B))
+            wi, dist, emission, pdf, _delta = emitters.sample_light(
+                rows, table, texels, images, l, p, 0.0, vec2(to_unit(key), to_unit(k2)), to_unit(k3)
+            )
+            cosine = normal.dot(wi)
+            e = 0.0
+            if pdf > 0.0 and cosine > 0.0:
+                e = emission.dot(vec3(0.2126, 0.7152, 0.0722)) * cosine / pdf
+            if r >= ASKED and sum_2 == 0.0 and not spot:
+                break
+            n += 1
+            if e > 0.0:
+                tri = -1
+                if ti.bit_cast(info[l, 0], ti.i32) & 4:  # casts shadows
+                    _t, tri, _k, _u, _v = traverse.trace(
+                        nodes,
+                        tris,
+                        indices,
+                        vertices,
+                        inst,
+                        parts,
+                        materials,
+                        slots,
+                        texels,
+                        images,
+                        root,
+                        p,
+                        wi,
+                        0.0,
+                        dist * 0.9999,
+                        traverse.HIDDEN_SHADOW,
+                        key,
+                        True,
+                    )
+                if tri < 0:
+                    sum_2 += e * e
+        guess = unshadowed[k]
+        out[k] = ti.sqrt((sum_2 + doubt * guess * guess) / (ti.cast(n, ti.f32) + doubt))
 
 
-def uniform_grid(camera: NDArray[np.float32], lo: NDArray[np.float32], hi: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cell sizes for a scene with bounds lo, hi seen from `camera`: about CELL_ANGLE of the view, within limits."""
+def uniform_grid(
+    camera: NDArray[np.float32], points: NDArray[np.float32], lo: NDArray[np.float32], hi: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Cell sizes for visited points (n, 6) in bounds lo, hi seen from `camera`: about CELL_ANGLE of the view.
+
+    The finest cells are those of the nearest points, so a sea around a terrace does not make the terrace coarse.
+    """
     diagonal = max(float(np.linalg.norm(hi - lo)), 1e-3)
-    finest = diagonal / FINEST
-    return np.array([*camera, finest, CELL_ANGLE, np.log2(FINEST / COARSEST)], np.float32)
+    near = float(np.quantile(np.linalg.norm(points[:, :3] - camera, axis=1), NEAREST))
+    finest = min(max(CELL_ANGLE * near, diagonal * 2.0**-20), diagonal / FINEST)
+    return np.array([*camera, finest, CELL_ANGLE, np.log2(diagonal / COARSEST / finest)], np.float32)
 
 
 CELL_ANGLE = 1.0 / 8.0  # radians of view that a cell spans
+NEAREST = 0.01  # quantile of the points' distances that sets the finest cells
 FINEST, COARSEST = 512.0, 16.0  # cells per diagonal of the scene
 
 
@@ -322,6 +356,28 @@ def hash_table(prints: NDArray[np.uint32], slots: NDArray[np.uint32]) -> NDArray
         table[spot, 1] = winners
         left = np.setdiff1d(left, winners, assume_unique=True)
     return table
+
+
+def parents(
+    hashes: NDArray[np.int32], pairs: NDArray[np.int32], value: NDArray[np.float32], lights: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int32], NDArray[np.float32]]:
+    """Coarse cells of cells with `hashes` (cells, 2): fingerprints, slot hashes, pairs numbered after them, values.
+
+    A coarse cell holds the mean of its cells, each weighed alike whatever its brightness.
+    """
+    n = len(hashes)
+    key = (hashes[:, 0].astype(np.uint32).astype(np.uint64) << np.uint64(32)) | hashes[:, 1].astype(np.uint32)
+    first, parent = np.unique(key, return_inverse=True)
+    total = np.bincount(pairs[:, 0], value, n)
+    at = parent[pairs[:, 0]].astype(np.int64) * lights + pairs[:, 1]
+    sums = np.bincount(at, value / np.maximum(total, 1e-30)[pairs[:, 0]], len(first) * lights)
+    own = np.flatnonzero(sums > 0.0)
+    return (
+        (first & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+        (first >> np.uint64(32)).astype(np.uint32),
+        np.stack([n + own // lights, own % lights, 0 * own], 1).astype(np.int32),
+        sums[own].astype(np.float32),
+    )
 
 
 def power_shares(power: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -27,6 +27,7 @@ BATCH = 1 << 17  # paths in flight: fewer leave the threads waiting for launches
 LEARN_PATHS = 1 << 16
 LEARN_SEED = 0x5EED
 LEARN_DEPTH = 7
+RAYS = 3 << 19  # to learn from, where one for each pair of a point and a light is less
 ESTIMATES = 1 << 24  # unshadowed estimates before fewer points of a cell are asked; each is some 20 ns
 
 
@@ -97,6 +98,8 @@ class Tracer:
         kinds = flat.lights["kind"]
         infinite = np.flatnonzero((kinds == KINDS["dome"]) | (kinds == KINDS["distant"])).astype(np.int32)
         self.n_infinite = len(infinite)
+        self.spots = np.resize(kinds == KINDS["spot"], max(n, 1))
+        self.everywhere = np.isin(np.arange(max(n, 1)), infinite)
         d.put("infinite", infinite if len(infinite) else np.zeros(1, np.int32))
         shapes = bvh.build(lights.shape_boxes)
         ids = lights.shape_ids[shapes.order].astype(np.int32)
@@ -227,19 +230,23 @@ class Tracer:
     def _visit(self, settings: RenderSettings) -> NDArray[np.float32]:
         """Vertices (n, 6) of paths over the whole frame, without light sampling."""
         w, h = settings.width, settings.height
-        rng = np.random.default_rng(LEARN_SEED)
-        n = LEARN_PATHS
-        grid = np.sort((np.arange(n) + rng.random(n)) * (w * h / n)).astype(np.int64) % (w * h)
+        rounds = max(1, LEARN_PATHS // (w * h))  # of a small picture every pixel, with other samples
+        grid = np.arange(w * h)
+        if w * h > LEARN_PATHS:
+            rng = np.random.default_rng(LEARN_SEED)
+            grid = np.sort((np.arange(LEARN_PATHS) + rng.random(LEARN_PATHS)) * (w * h / LEARN_PATHS)).astype(np.int64)
         found = []
-        for a in range(0, n, self.batch):
-            part = grid[a : a + self.batch].astype(np.int32)
+        step = max(1, self.batch // rounds)
+        for a in range(0, len(grid), step):
+            part = np.minimum(grid[a : a + step], w * h - 1).astype(np.int32)
+            n = len(part) * min(rounds, self.batch)
             pixels = ti.ndarray(ti.i32, len(part))
             pixels.from_numpy(part)
-            out = ti.ndarray(ti.f32, (len(part), 7))
-            self._start(pixels, 0, 1, settings, seed=LEARN_SEED)
+            out = ti.ndarray(ti.f32, (n, 7))
+            self._start(pixels, 0, min(rounds, self.batch), settings, seed=LEARN_SEED)
             for bounce in range(min(settings.depth - 1, LEARN_DEPTH)):
-                self._bounce(len(part), bounce, settings.depth, 0)
-                kernels.visited_vertices(self.state, len(part), out)
+                self._bounce(n, bounce, settings.depth, 0)
+                kernels.visited_vertices(self.state, n, out)
                 rows = out.to_numpy()
                 found.append(rows[rows[:, 0] > 0.0, 1:])
         if not found:  # a depth of one segment sees lamps and nothing they light
@@ -250,14 +257,14 @@ class Tracer:
     def _learn(self, settings: RenderSettings) -> None:
         d = self.device
         origin = self.flat.camera.open[:, 3]
-        grid = lightpick.uniform_grid(origin, self.lo, self.hi)
-        d.put("grid", grid)
         points = self._visit(settings)
         if not len(points):
             return
+        grid = lightpick.uniform_grid(origin, points, self.lo, self.hi)
+        d.put("grid", grid)
         hashes = ti.ndarray(ti.i32, (len(points), 2))
         d.put("points", points)
-        lightpick.hash_vertices(d.points, d.grid, hashes)
+        lightpick.hash_vertices(d.points, d.grid, 0, hashes)
         prints, slots, reps, count = lightpick.gather_cells(points, hashes.to_numpy())
         n = len(count)
         # lift representatives off their surfaces as shading does
@@ -269,14 +276,19 @@ class Tracer:
         value = np.zeros(0, np.float32)
         if len(pairs):
             out = ti.ndarray(ti.f32, len(pairs))
+            rays = np.minimum(count[pairs[:, 0]], pairs[:, 2])
+            pairs[:, 2] *= int(np.clip(RAYS // rays.sum(dtype=np.int64), 1, lightpick.MORE))
+            pairs[self.spots[pairs[:, 1]], 2] = lightpick.REPRESENTATIVES
             d.put("pairs", pairs)
+            d.put("unshadowed", unshadowed)
             surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots)
             lightpick.measure_pairs(
                 d.pairs,
+                d.unshadowed,
                 d.reps,
                 d.count,
                 len(pairs),
-                lightpick.TRIES,
+                lightpick.DOUBT,
                 d.rows,
                 d.table,
                 d.info,
@@ -287,26 +299,32 @@ class Tracer:
                 self.root,
                 out,
             )
-            value = out.to_numpy() + np.float32(lightpick.DOUBT) * unshadowed
-        self._put_table(lightpick.make_table(prints, slots, pairs, value, n, self.lights.power, grid))
+            value = out.to_numpy()
+        coarse = ti.ndarray(ti.i32, (n, 2))
+        d.put("points", np.ascontiguousarray(reps[:: lightpick.REPRESENTATIVES]))
+        lightpick.hash_vertices(d.points, d.grid, 1, coarse)
+        more = lightpick.parents(coarse.to_numpy(), pairs, value, self.n_lights)
+        prints, slots, pairs, value = (np.concatenate(x) for x in zip((prints, slots, pairs, value), more, strict=True))
+        self._put_table(lightpick.make_table(prints, slots, pairs, value, len(prints), self.lights.power, grid))
         self.cells = n
 
     def _relevant_pairs(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Cell, light and points to ask where the unshadowed estimate is not negligible, sorted; and the estimates."""
         d = self.device
         step = max(1, (1 << 22) // max(self.n_lights, 1))
-        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, lightpick.REPRESENTATIVES))
+        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, lightpick.ASKED))
         found, values = [], []
         for first in range(0, n, step):
             k = min(step, n - first)
             out = ti.ndarray(ti.f32, (k, self.n_lights))
-            lightpick.estimate_cells(d.rows, d.table, d.reps, d.count, reps_used, first, k, out)
+            lightpick.estimate_cells(d.rows, d.table, d.grid, d.reps, d.count, reps_used, first, k, out)
             e = out.to_numpy()
-            total, strongest = e.sum(1, keepdims=True), e.max(1)
+            lamps = np.where(self.everywhere, np.float32(0.0), e)  # beside a sun every lamp would be nothing
+            total, strongest = lamps.sum(1, keepdims=True), lamps.max(1)
             cell, light = np.nonzero(e > lightpick.RELEVANT * total)
-            points = np.where(
-                e[cell, light] > lightpick.MINOR * strongest[cell], lightpick.REPRESENTATIVES, lightpick.FEW
-            )
+            part = e[cell, light] / np.maximum(strongest[cell], 1e-30)
+            points = np.where(part > lightpick.MINOR, lightpick.ASKED, lightpick.FEW)
+            points[part > lightpick.STRONG] = lightpick.REPRESENTATIVES
             found.append(np.stack([cell + first, light, points], 1).astype(np.int32))
             values.append(e[cell, light])
         return np.ascontiguousarray(np.concatenate(found)), np.concatenate(values)
