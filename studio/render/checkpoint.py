@@ -2,19 +2,24 @@
 
 A checkpoint and a partial are the same file (`studio.render.partial`). Its header is made here, so that all renders
 say the same of themselves and `--resume` and `studio merge` can refuse what does not belong together.
+
+A disk that has no room for the picture may have none for the checkpoint either, and hours of samples must not be lost
+for that: a part that its folder does not take is kept in the user's cache, or else among the temporary files, under a
+name made of its full path, so that `--resume` finds it again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
 import studio
-from studio.errors import UsageError
-from studio.render.device import DeviceInfo
+from studio.errors import CannotWrite, UsageError
+from studio.render.device import DeviceInfo, cache_root
 from studio.render.film import Crop, Film, Layout
 from studio.render.partial import IDENTITY, Header, Range, read_partial, settings_digest, write_partial
 from studio.render.session import film_aovs
@@ -27,6 +32,41 @@ PART = ".part"
 def part_path(output: Path) -> Path:
     """The partial or checkpoint that belongs to a picture."""
     return output if output.suffix == PART else output.with_suffix(PART)
+
+
+def part_places(output: Path) -> tuple[Path, ...]:
+    """Where the part of a picture is written, in this order: beside it, in the user's cache, among temporary files."""
+    part = part_path(output)
+    try:
+        whole = str(part.resolve())
+    except OSError:  # a link that leads nowhere; the name as given is as good
+        whole = str(part.absolute())
+    name = (
+        f"{part.stem[:60]}.{hashlib.blake2b(whole.encode(errors='surrogateescape'), digest_size=8).hexdigest()}{PART}"
+    )
+    return part, cache_root() / "kept" / name, Path(tempfile.gettempdir()) / f"myriad-{name}"
+
+
+def find_part(output: Path) -> Path | None:
+    """The newest part of a picture, wherever it was kept, or None."""
+    found: list[tuple[int, Path]] = []
+    for place in part_places(output):
+        try:
+            if place.is_file():
+                found.append((place.stat().st_mtime_ns, place))
+        except OSError:
+            continue  # a folder that cannot be read holds nothing for us
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def drop_parts(output: Path) -> None:
+    """Remove the parts of a picture that is finished. Raises `CannotWrite` for one that cannot be removed."""
+    while (part := find_part(output)) is not None:
+        try:
+            part.unlink(missing_ok=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CannotWrite(f"cannot remove the checkpoint {part}: {reason}; remove it by hand") from error
 
 
 @cache
@@ -78,6 +118,33 @@ def save_part(path: Path, film: Film, header: Header) -> bool:
     whole = header.total or header.ranges[0]  # a part cut short still says what it was to become
     write_partial(path, film, msgspec.structs.replace(header, ranges=((first, first + samples),), total=whole))
     return True
+
+
+def keep_part(output: Path, film: Film, header: Header) -> Path | None:
+    """Write what a film of `output` has to the first place that takes it; None for a film without samples.
+
+    Raises `CannotWrite` when none does.
+    """
+    refused: list[str] = []
+    for place in part_places(output):
+        try:
+            if not save_part(place, film, header):
+                return None
+        except CannotWrite as fault:
+            refused.append(str(fault))
+        else:
+            if place == part_path(output):
+                _forget(part_places(output)[1:])
+            return place
+    raise CannotWrite(f"{refused[0]}; nor could it be kept anywhere else ({'; '.join(refused[1:])})")
+
+
+def _forget(places: tuple[Path, ...]) -> None:
+    for place in places:
+        try:
+            place.unlink(missing_ok=True)
+        except OSError:
+            continue  # the newer part is found before it
 
 
 def load_part(path: Path, header: Header, layout: Layout) -> Film | None:

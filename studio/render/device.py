@@ -215,15 +215,18 @@ def _vulkan_devices(loader: ctypes.CDLL, instance: ctypes.c_void_p) -> list[tupl
     return found
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept for this version; MYRIAD_CACHE names another folder than the user's cache."""
-    import studio
-
+def cache_root() -> Path:
+    """The user's cache folder for Myriad; MYRIAD_CACHE names another."""
     wanted = os.environ.get("MYRIAD_CACHE")
     if wanted:
-        root = Path(wanted)
-    else:
-        import platformdirs
+        return Path(wanted)
+    import platformdirs
 
-        root = Path(platformdirs.user_cache_dir("myriad-studio", appauthor=False))
-    return root / studio.__version__ / "kernels"
+    return Path(platformdirs.user_cache_dir("myriad-studio", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept for this version."""
+    import studio
+
+    return cache_root() / studio.__version__ / "kernels"

@@ -23,8 +23,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.render.checkpoint import PART, header_of, load_part, part_path, save_part
+from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
+from studio.render.checkpoint import PART, drop_parts, find_part, header_of, keep_part, load_part, part_path, save_part
 from studio.render.denoise import Denoiser, measured_scale
 from studio.render.film import Crop, Film, Layout
 from studio.render.frames import frame_paths
@@ -259,6 +259,29 @@ def with_guides(settings: RenderSettings, *, denoise: bool) -> RenderSettings:
     return msgspec.structs.replace(settings, aovs=settings.aovs + missing)
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A frame that was rendered and is not written yet."""
+
+    frame: int
+    path: Path
+    result: FrameResult
+    header: Header
+    about: About
+
+    def costs(self, seconds: dict[str, float]) -> dict[str, float]:
+        return {**self.result.seconds, **seconds}
+
+
+def _kept(made: _Made) -> str:
+    """Keep the film of a frame whose file cannot be written; what to say of it."""
+    try:
+        part = keep_part(made.path, made.result.film, made.header)
+    except CannotWrite as fault:
+        return f"its samples are lost: {fault}"
+    return f"its samples are kept in {part}; finish by the same command with --resume, or studio merge {part} -o OUT"
+
+
 class _Run:
     """A job at work."""
 
@@ -288,7 +311,7 @@ class _Run:
         """Whether a frame need not be rendered. A partial says itself how far it is, when it is resumed."""
         if self.job.partial:
             return self.job.skip_existing and not self.job.resume and part_path(path).is_file()
-        return (self.job.resume or self.job.skip_existing) and path.is_file() and not part_path(path).is_file()
+        return (self.job.resume or self.job.skip_existing) and path.is_file() and find_part(path) is None
 
     def _flatten(self, frame: int) -> tuple[FlatScene, FlatScene | None]:
         flat = flatten(self.job.scene, frame, previous=self.flat, camera=self.job.camera)
@@ -320,20 +343,36 @@ class _Run:
         result = self.session.render_frame(
             flat, settings, following=following, film=film, stop=self.stop, progress=self.ear.progress
         )
-        self.finish.seconds = {}
-        if result.stopped or job.partial:
-            begun = time.perf_counter()
-            kept = save_part(part_path(path), result.film, header)
-            seconds = {"write": time.perf_counter() - begun}
-            return FrameDone(frame, part_path(path) if kept else None, result, {**result.seconds, **seconds})
-        self.finish.write(result.film, path, about)
-        part_path(path).unlink(missing_ok=True)
-        return FrameDone(frame, path, result, {**result.seconds, **self.finish.seconds})
+        return self._written(_Made(frame, path, result, header, about))
+
+    def _written(self, made: _Made) -> FrameDone:
+        """Write a frame, or the part of it that there is. What cannot be written is kept, and the fault says where."""
+        film, self.finish.seconds = made.result.film, {}
+        begun = time.perf_counter()
+        if made.result.stopped:
+            kept = keep_part(made.path, film, made.header)
+            return FrameDone(made.frame, kept, made.result, made.costs({"write": time.perf_counter() - begun}))
+        try:
+            if self.job.partial:
+                save_part(part_path(made.path), film, made.header)
+                self.finish.seconds["write"] = time.perf_counter() - begun
+            else:
+                self.finish.write(film, made.path, made.about)
+        except StudioError as fault:
+            raise type(fault)(f"{fault}; {_kept(made)}") from fault
+        except Exception:
+            self.ear.say(f"Frame {made.frame} could not be written; {_kept(made)}.")
+            raise
+        if self.job.partial:
+            return FrameDone(made.frame, part_path(made.path), made.result, made.costs(self.finish.seconds))
+        drop_parts(made.path)
+        return FrameDone(made.frame, made.path, made.result, made.costs(self.finish.seconds))
 
     def _resumed(self, path: Path, header: Header, layout: Layout) -> Film | None:
-        if not self.job.resume:
+        part = find_part(path) if self.job.resume else None
+        if part is None:
             return None
-        film = load_part(part_path(path), header, layout)
+        film = load_part(part, header, layout)
         if film is not None:
-            self.ear.say(f"Going on from {int(film.counts.max(initial=0))} samples in {part_path(path)}.")
+            self.ear.say(f"Going on from {int(film.counts.max(initial=0))} samples in {part}.")
         return film
