@@ -7,8 +7,8 @@ from pathlib import Path
 
 from studio.command_line import values
 from studio.errors import UsageError
+from studio.render.finish import Look
 from studio.render.output import COMPRESSIONS
-from studio.render.sequence import Look
 from studio.scene import color
 
 _EXR_ONLY = {"compression": "--compression", "float": "--float"}

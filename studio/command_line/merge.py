@@ -13,9 +13,10 @@ from studio.command_line.looks import read_look
 from studio.errors import UsageError
 from studio.render.checkpoint import PART
 from studio.render.film import Film
+from studio.render.finish import Finish, about_of
 from studio.render.output import EXTENSIONS
 from studio.render.partial import Header, merge_partials, read_header, write_partial
-from studio.render.sequence import Finish, about_of, check_folder
+from studio.render.sequence import check_folder
 
 _LAYERED = ("matte_ids", "matte_counts")
 

@@ -20,9 +20,10 @@ from studio.command_line.looks import read_look
 from studio.errors import BadAsset, UsageError
 from studio.render.checkpoint import PART, part_path
 from studio.render.film import check_aovs
+from studio.render.finish import Look
 from studio.render.frames import has_frame, parse_frames
 from studio.render.protocol import Compiling, Event, Ready
-from studio.render.sequence import Ear, FrameDone, Job, Look, check_outputs, render_job
+from studio.render.sequence import Ear, FrameDone, Job, check_outputs, render_job
 from studio.render.session import BLOCK_PX, FrameProgress, RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.scene import Scene

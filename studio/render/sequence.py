@@ -4,56 +4,36 @@ A frame depends on the scene, the settings and its own number, never on the fram
 equals the same frame of the sequence. What a frame takes from its neighbours is work that need not be done twice: flat
 scenes share sections, and the worker keeps what it has.
 
-Two numbers belong to a whole job instead of a frame, because a sequence would flicker with them: the scale at which
-the denoiser works, and the exposure of PNGs whose camera has none. Both come from the camera's exposure where the
-artist set one; else they are measured on the first frame that the job renders.
+A frame is denoised and written by a thread while the next one renders in the worker, which would otherwise wait. The
+thread has one frame at a time, so frames are reported in their order and no more than two films are in memory; a
+frame that cannot be written stops the one that renders, as the next one would meet the same disk.
 """
 
 from __future__ import annotations
 
-import math
 import os
+import queue
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
+from studio.errors import CannotWrite, StudioError, UsageError
 from studio.render.checkpoint import PART, drop_parts, find_part, header_of, keep_part, load_part, part_path, save_part
-from studio.render.denoise import Denoiser, measured_scale
-from studio.render.film import Crop, Film, Layout
+from studio.render.film import Film, Layout
+from studio.render.finish import About, Finish, Look, describe, with_guides
 from studio.render.frames import frame_paths
-from studio.render.output import EXTENSIONS, Picture, picture, write_image
+from studio.render.output import EXTENSIONS
 from studio.render.partial import Header
-from studio.render.session import FrameProgress, FrameResult, RenderSession, StopReason, film_aovs, layout_of
+from studio.render.session import INTERRUPTED, FrameProgress, FrameResult, RenderSession, StopReason, layout_of
 from studio.render.settings import RenderSettings
-from studio.scene import color
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
-
-GUIDES = ("albedo", "normal")  # AOVs that the denoiser needs
-_GUIDE_LAYERS = {"albedo": "albedo", "normal": "N"}
-_MOST_NAMES = 20_000  # of Cryptomatte that a partial carries along
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """How a film becomes a picture. None: by the camera, or measured (see the module)."""
-
-    view: str = color.DEFAULT_VIEW
-    exposure_ev: float | None = None
-    half: bool = True
-    compression: str = "zip"
-    bits: int = 8
-    alpha: bool = False
-    denoise: bool = False
-    denoise_scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +44,7 @@ class Job:
     output: Path
     frames: Sequence[int]
     settings: RenderSettings
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
     camera: str = ""
     partial: bool = False  # leave .part files instead of pictures
     whole_range: tuple[int, int] | None = None  # samples that all partials together are to have
@@ -137,128 +117,6 @@ def render_job(session: RenderSession, job: Job, *, ear: Ear | None = None, stop
     return _Run(session, job, ear or Ear(), stop).run()
 
 
-@dataclass(slots=True)
-class Finish:
-    """What turns films into files, with the numbers that stay the same for a job."""
-
-    look: Look
-    threads: int = 0
-    say: Callable[[str], None] = lambda sentence: None
-    seconds: dict[str, float] = field(default_factory=dict)
-    _denoiser: Denoiser | None = None
-    _crop: Crop = (0, 0, 0, 0)
-    _measured: float = 0.0
-
-    def write(self, film: Film, path: Path, about: About) -> None:
-        """Denoise and write a film. Raises `CannotWrite`, or `UsageError` for a film without guides to denoise by."""
-        begun = time.perf_counter()
-        shown = self._denoised(film, about) if self.look.denoise else self._picture(film, about, {})
-        written = time.perf_counter()
-        self.seconds["denoise"] = self.seconds.get("denoise", 0.0) + written - begun
-        write_image(
-            shown,
-            path,
-            # a date would make two files of the same picture differ
-            metadata={**about.metadata, "DateTime": "", "myriad:samples": int(film.counts.max(initial=0))},
-            view=self.look.view,
-            exposure_ev=self._exposure(film, path, about.exposure_ev),
-            half=self.look.half,
-            compression=self.look.compression,
-            bits=self.look.bits,
-            alpha=self.look.alpha,
-            matte_names=about.matte_names,
-        )
-        self.seconds["write"] = self.seconds.get("write", 0.0) + time.perf_counter() - written
-
-    def _exposure(self, film: Film, path: Path, camera_ev: float) -> float:
-        if self.look.exposure_ev is not None:
-            return self.look.exposure_ev
-        if camera_ev or path.suffix.lower() == ".exr":
-            return camera_ev
-        first = not self._measured
-        exposure = round(math.log2(self._scale(film)), 2)
-        if first:
-            self.say(
-                f"The camera sets no exposure; exposed by {exposure:+.2f} stops, as measured (--exposure sets it)."
-            )
-        return exposure
-
-    def _scale(self, film: Film) -> float:
-        if not self._measured:
-            self._measured = measured_scale(film.rgb(""), film.layout.luminance)
-        return self._measured
-
-    def _denoised(self, film: Film, about: About) -> Picture:
-        if missing := set(_GUIDE_LAYERS.values()) - set(film.layers()):
-            raise UsageError(f"cannot denoise without {' and '.join(sorted(missing))}; render the parts with --denoise")
-        if self._denoiser is None or self._crop != film.crop:
-            self.close()
-            x0, y0, x1, y1 = self._crop = film.crop
-            self._denoiser = Denoiser(x1 - x0, y1 - y0, threads=self.threads)
-        camera_ev = about.exposure_ev
-        scale = self.look.denoise_scale or (2.0**camera_ev if camera_ev else self._scale(film))
-        return self._picture(film, about, self._denoiser.denoise_film(film, input_scale=scale))
-
-    def _picture(self, film: Film, about: About, clean: dict[str, NDArray[np.float32]]) -> Picture:
-        shown = picture(film, aovs=about.aovs, denoised=clean)
-        # guides that only the denoiser asked for stay out of the file
-        hidden = {layer for aov, layer in _GUIDE_LAYERS.items() if aov not in about.aovs}
-        return Picture(shown.width, shown.height, shown.crop, tuple(p for p in shown.parts if p.name not in hidden))
-
-    def close(self) -> None:
-        """Free the denoiser."""
-        if self._denoiser is not None:
-            self._denoiser.close()
-            self._denoiser = None
-
-
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a picture says of its scene. It travels in partials, so that a merge writes what a whole render writes."""
-
-    metadata: dict[str, str | int | float | list[float]] = {}
-    matte_names: dict[str, list[str]] = {}
-    exposure_ev: float = 0.0
-    aovs: list[str] = []
-
-
-def describe(flat: FlatScene, header: Header, settings: RenderSettings) -> About:
-    """What to say of a frame: its camera, its scene and what rendered it; nothing that differs from run to run."""
-    world_to_camera = np.linalg.inv(np.vstack([flat.camera.open.astype(np.float64), [0, 0, 0, 1]]))
-    kinds = {"object": flat.object_names, "material": flat.material_names}
-    aovs = film_aovs(settings)
-    wanted = [kind for kind in kinds if f"crypto_{kind}" in aovs and len(kinds[kind]) <= _MOST_NAMES]
-    return About(
-        metadata={
-            "worldToCamera": [float(v) for v in world_to_camera.T.ravel()],
-            "framesPerSecond": flat.fps,
-            "myriad:frame": flat.frame,
-            "myriad:camera": flat.camera.name,
-            "myriad:exposure": flat.camera.exposure_ev,
-            "myriad:seed": settings.seed,
-            "myriad:scene": header.scene,
-            "myriad:build": header.build,
-            "myriad:device": f"{header.backend} {header.device}",
-        },
-        matte_names={kind: list(kinds[kind]) for kind in wanted},
-        exposure_ev=flat.camera.exposure_ev,
-        aovs=list(aovs),
-    )
-
-
-def about_of(header: Header, path: Path) -> About:
-    """What a partial says of its scene; raises `BadAsset` when that makes no sense."""
-    try:
-        return msgspec.convert(header.state, About)
-    except msgspec.ValidationError as error:
-        raise BadAsset(f"{path} is damaged: its description cannot be read ({error}); render it again") from error
-
-
-def with_guides(settings: RenderSettings, *, denoise: bool) -> RenderSettings:
-    """Settings with the AOVs that the denoiser needs."""
-    missing = tuple(name for name in GUIDES if name not in settings.aovs) if denoise else ()
-    return msgspec.structs.replace(settings, aovs=settings.aovs + missing)
-
-
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A frame that was rendered and is not written yet."""
@@ -289,23 +147,60 @@ class _Run:
         self.session, self.job, self.ear, self.stop = session, job, ear, stop
         self.paths = check_outputs(job)
         self.settings = with_guides(job.settings, denoise=job.look.denoise)
-        self.finish = Finish(job.look, say=ear.say)
+        self.writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self.writing: Future[FrameDone] | None = None
+        self.sentences: queue.SimpleQueue[str] = queue.SimpleQueue()  # of the writer, for the ear on this thread
+        self.finish = Finish(job.look, say=self.sentences.put)
         self.said: set[str] = set()
         self.flat: FlatScene | None = None
 
     def run(self) -> bool:
         try:
-            for frame, path in zip(self.job.frames, self.paths, strict=True):
-                if self._is_there(path):
-                    self.ear.frame_done(FrameDone(frame, path, None, {}, skipped=True))
-                    continue
-                done = self._frame(frame, path)
-                self.ear.frame_done(done)
-                if done.stopped:
-                    return False
-            return True
+            return self._frames()
+        except Exception:
+            self._settle()  # the frame before the one that failed is a frame all the same
+            raise
         finally:
+            self.writer.shutdown()
             self.finish.close()
+
+    def _frames(self) -> bool:
+        for frame, path in zip(self.job.frames, self.paths, strict=True):
+            if self._is_there(path):
+                self._settle()
+                self.ear.frame_done(FrameDone(frame, path, None, {}, skipped=True))
+                continue
+            made = self._frame(frame, path)
+            self._settle(made)
+            if made.result.stopped:
+                self.ear.frame_done(self._written(made))
+                return False
+            self.writing = self.writer.submit(self._written, made)
+        self._settle()
+        return True
+
+    def _settle(self, meanwhile: _Made | None = None) -> None:
+        """Wait for the frame that is being written and report it, or raise what it met, once `meanwhile` is safe."""
+        writing, self.writing = self.writing, None
+        if writing is None:
+            return
+        fault = writing.exception()
+        while not self.sentences.empty():
+            self.ear.say(self.sentences.get())
+        if fault is None:
+            self.ear.frame_done(writing.result())
+            return
+        if meanwhile is not None and meanwhile.result.film.counts.any():
+            self.ear.say(f"Frame {meanwhile.frame} was stopped for that; {_kept(meanwhile)}.")
+        raise fault
+
+    def _reason(self) -> str:
+        """Why to stop rendering, asked many times a second: as the caller says, or because a frame was not written."""
+        if self.writing is not None and self.writing.done():
+            if self.writing.exception() is not None:
+                return INTERRUPTED
+            self._settle()
+        return self.stop()
 
     def _is_there(self, path: Path) -> bool:
         """Whether a frame need not be rendered. A partial says itself how far it is, when it is resumed."""
@@ -324,7 +219,7 @@ class _Run:
             return flat, None
         return flat, flatten(self.job.scene, frame + 1, previous=flat, camera=self.job.camera)
 
-    def _frame(self, frame: int, path: Path) -> FrameDone:
+    def _frame(self, frame: int, path: Path) -> _Made:
         job, settings = self.job, self.settings
         flat, following = self._flatten(frame)
         layout = layout_of(flat, settings)
@@ -341,9 +236,9 @@ class _Run:
         header = msgspec.structs.replace(header, state=msgspec.to_builtins(about))
         film = self._resumed(path, header, layout)
         result = self.session.render_frame(
-            flat, settings, following=following, film=film, stop=self.stop, progress=self.ear.progress
+            flat, settings, following=following, film=film, stop=self._reason, progress=self.ear.progress
         )
-        return self._written(_Made(frame, path, result, header, about))
+        return _Made(frame, path, result, header, about)
 
     def _written(self, made: _Made) -> FrameDone:
         """Write a frame, or the part of it that there is. What cannot be written is kept, and the fault says where."""
@@ -361,7 +256,7 @@ class _Run:
         except StudioError as fault:
             raise type(fault)(f"{fault}; {_kept(made)}") from fault
         except Exception:
-            self.ear.say(f"Frame {made.frame} could not be written; {_kept(made)}.")
+            self.sentences.put(f"Frame {made.frame} could not be written; {_kept(made)}.")
             raise
         if self.job.partial:
             return FrameDone(made.frame, part_path(made.path), made.result, made.costs(self.finish.seconds))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from studio.errors import UsageError
 from studio.render.checkpoint import header_of
 from studio.render.film import Crop, Film, check_aovs
-from studio.render.sequence import About, Finish, Look, describe, with_guides
+from studio.render.finish import About, Finish, Look, describe, with_guides
 from studio.render.session import RenderSession, film_aovs
 from studio.render.settings import RenderSettings
 from studio.scene import color

@@ -15,9 +15,10 @@ import pytest
 from studio.assets.gltf.writer import save_gltf
 from studio.cli import main
 from studio.errors import CannotWrite, DeviceFault
-from studio.render import output, sequence
+from studio.render import finish, output
 from studio.render.checkpoint import find_part, part_places
-from studio.render.sequence import Ear, Job, Look, render_job
+from studio.render.finish import Look
+from studio.render.sequence import Ear, Job, render_job
 from studio.render.session import INTERRUPTED, RenderSession
 from tests.conftest import ROOT
 from tests.render.stage import HEIGHT, WIDTH, settings, sha256, stage
@@ -140,7 +141,7 @@ def test_a_denoiser_that_fails_does_not_cost_the_samples(session, tmp_path, monk
     def fail(*arguments, **options):
         raise DeviceFault("the denoiser failed: no memory; render without --denoise, or smaller")
 
-    monkeypatch.setattr(sequence, "Denoiser", fail)
+    monkeypatch.setattr(finish, "Denoiser", fail)
     with pytest.raises(DeviceFault, match="kept in"):
         render_job(session, job(tmp_path, look=Look(denoise=True)))
     assert left(tmp_path / "out") == ["f.part"]
@@ -150,7 +151,7 @@ def test_a_fault_that_nobody_foresaw_does_not_cost_the_samples(session, tmp_path
     def fail(*arguments, **options):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(sequence, "write_image", fail)
+    monkeypatch.setattr(finish, "write_image", fail)
     said = []
     with pytest.raises(RuntimeError, match="boom"):
         render_job(session, job(tmp_path), ear=Ear(say=said.append))

@@ -11,7 +11,8 @@ import pytest
 
 import studio
 from studio.errors import CannotWrite, UsageError
-from studio.render.sequence import Ear, Job, Look, check_outputs, render_job
+from studio.render.finish import Look
+from studio.render.sequence import Ear, Job, check_outputs, render_job
 from studio.render.session import RenderSession
 from studio.scene.scene import Scene
 from tests.render.stage import HEIGHT, WIDTH, settings, sha256, stage
