@@ -41,6 +41,7 @@ class HostScene:
     lo: F32
     hi: F32
     part_start: I32 = field(default_factory=lambda: np.zeros(0, np.int32))  # first parts row of each FlatScene instance
+    first_vertex: I32 = field(default_factory=lambda: np.zeros(0, np.int32))  # of each FlatScene instance
 
 
 @dataclass(slots=True)
@@ -200,6 +201,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
     hidden_bits = flat_scene.SEEN_BY_CAMERA | flat_scene.SEEN_IN_REFLECTIONS | flat_scene.CASTS_SHADOWS
     baked: list[_Piece] = []
     kept: list[int] = []
+    first_vertex, baked_vertices = np.zeros(len(inst), np.int32), 0
     for i, row in enumerate(inst):
         mesh = flat.meshes[row["mesh"]]
         still = mesh.positions_close is None and not (row["flags"] & flat_scene.MOVES)
@@ -207,13 +209,15 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
         copies = int(uses[row["mesh"]])
         if still and seen and (copies == 1 or copies * len(mesh.mesh.triangles) <= BAKE_COPIES):
             baked.append(_bake(mesh, row["open"], int(part_start[i])))
+            first_vertex[i] = baked_vertices
+            baked_vertices += len(mesh.positions)
         else:
             kept.append(i)
     rows = np.zeros((1 + len(kept), traverse.INSTANCE_STRIDE), np.float32)
     rows[0, :12] = rows[0, 12:24] = rows[0, 24:36] = np.eye(4, dtype=np.float32)[:3].ravel()
     root, _, lo, hi = soup.add(baked, alpha)
     rows[0, traverse.ROOT : traverse.ROOT + 1].view(np.int32)[0] = root
-    boxes = _add_instances(flat, kept, part_start, parts, alpha, soup, rows)
+    boxes = _add_instances(flat, kept, part_start, parts, alpha, soup, rows, first_vertex)
     root, top, lo, hi = _top_level(boxes, root, lo, hi, bool(baked), soup.node_count)
     if top is not None:
         soup.nodes.append(top)
@@ -230,6 +234,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
         lo=lo,
         hi=hi,
         part_start=part_start,
+        first_vertex=first_vertex,
     )
 
 
@@ -268,9 +273,9 @@ def _parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32]:
     return _rows(rows, traverse.PART_STRIDE, np.int32), np.asarray(start, np.int32)
 
 
-def _add_instances(flat, kept, part_start, parts, alpha, soup: _Soup, rows: F32) -> list[F32]:
-    """Hierarchies and rows of the instances in `kept`; returns their world boxes."""
-    made: dict[tuple[int, bytes], tuple[int, int, F32, F32]] = {}
+def _add_instances(flat, kept, part_start, parts, alpha, soup: _Soup, rows: F32, first_vertex: I32) -> list[F32]:
+    """Hierarchies, rows and first vertices of the instances in `kept`; returns their world boxes."""
+    made: dict[tuple[int, bytes], tuple[int, tuple[int, int, F32, F32]]] = {}
     boxes = []
     for k, i in enumerate(kept, 1):
         row = flat.instances[i]
@@ -284,8 +289,8 @@ def _add_instances(flat, kept, part_start, parts, alpha, soup: _Soup, rows: F32)
             piece = _Piece(
                 mesh.positions, mesh.positions_close, mesh.mesh.triangles, mesh.normals, mesh.tangents, mesh, 0, False
             )
-            made[key] = soup.add([piece], flags)
-        root, shift, lo, hi = made[key]
+            made[key] = soup.count, soup.add([piece], flags)
+        first_vertex[i], (root, shift, lo, hi) = made[key]
         f = int(row["flags"])
         moving = bool(f & flat_scene.MOVES)
         flags = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from studio.render import film as film_
 from studio.render.film import Layout
-from studio.render.tracer import hit, paths, surface, traverse
+from studio.render.tracer import drift, hit, paths, surface, traverse
 from studio.render.tracer.camera import HALF_X, HALF_Y, OPEN, ORTHO, SHIFT_X, SHIFT_Y
 from studio.render.tracer.sampler import hash_u32, reverse_bits, to_unit
 
@@ -88,6 +88,8 @@ def first_hit(
     cam: f32_1d,
     next_cam: f32_1d,
     motion: f32_2d,
+    drift_start: i32_1d,
+    drifts: f32_2d,
     width: ti.f32,
     height: ti.f32,
     out: f32_2d,
@@ -134,7 +136,16 @@ def first_hit(
             out[OBJECT, i] = ti.bit_cast(obj, ti.f32)
             out[MATERIAL, i] = ti.bit_cast(h.material, ti.f32)
             here, on = project(cam, h.p, width, height)
-            there, on2 = project(next_cam, traverse.affine_point(motion, obj, 0, h.p), width, height)
+            p = h.p
+            first = drift_start[h.part]
+            if first != drift.STILL:  # it deforms: its corners go each their way
+                u = ps[paths.HIT_U, i]
+                v = ps[paths.HIT_V, i]
+                for c in ti.static(range(3)):
+                    p[c] += drifts[indices[tri, 0] + first, c] * (1.0 - u - v)
+                    p[c] += drifts[indices[tri, 1] + first, c] * u
+                    p[c] += drifts[indices[tri, 2] + first, c] * v
+            there, on2 = project(next_cam, traverse.affine_point(motion, obj, 0, p), width, height)
             if on == 1 and on2 == 1:
                 out[MOTION, i] = there[0] - here[0]
                 out[MOTION + 1, i] = there[1] - here[1]

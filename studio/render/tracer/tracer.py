@@ -18,6 +18,7 @@ from studio.render.settings import RenderSettings
 from studio.render.tracer import bvh, gather, kernels, lightpick, lobe_tables, paths
 from studio.render.tracer.buffers import Device, build_host_scene
 from studio.render.tracer.camera import pack_camera
+from studio.render.tracer.drift import vertex_drift
 from studio.render.tracer.light_tables import LightTables, build_light_tables
 from studio.render.tracer.textures import pack_textures
 from studio.scene.flatten import FlatScene
@@ -74,6 +75,7 @@ class Tracer:
     def _load_geometry(self, flat: FlatScene) -> None:
         host = build_host_scene(flat, self.lights.mesh_light_of)
         self.lo, self.hi, self.root = host.lo, host.hi, host.root
+        self.part_start, self.first_vertex = host.part_start, host.first_vertex
         for name in ("nodes", "triangles", "indices", "vertices", "instances", "parts", "materials", "slots"):
             self.device.put(name, getattr(host, name))
             setattr(host, name, None)  # a million triangles need not be held twice
@@ -159,6 +161,8 @@ class Tracer:
                 d.camera,
                 d.next_camera,
                 d.motion,
+                d.drift_start,
+                d.drifts,
                 float(self.layout.width),
                 float(self.layout.height),
                 self.hits,
@@ -359,6 +363,9 @@ class Tracer:
         if plan.first_hit:
             d.put("next_camera", pack_camera((following or self.flat).camera, settings))
             d.put("motion", object_motion(self.flat, following))
+            start, drifts = vertex_drift(self.flat, following, self.part_start, self.first_vertex)
+            d.put("drift_start", start)
+            d.put("drifts", drifts)
         for k, names in enumerate(
             {"object": self.flat.object_names, "material": self.flat.material_names}[m] for m in layout.mattes
         ):
