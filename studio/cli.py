@@ -135,8 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader went away; what is left in the buffer must not complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
     except Exception as fault:
         if os.environ.get("MYRIAD_DEBUG", "0") not in ("", "0"):
@@ -147,6 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # nobody foresaw this: still one sentence, with what to send along
         _tell(f"an unforeseen fault: {type(fault).__name__}: {fault}; MYRIAD_DEBUG=1 shows where", 1, json)
         return 1
+
+
+def _drop_output() -> None:
+    """Standard output takes no more; what is left in its buffer must not complain at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError):
+        return  # there is no such stream, or none with a file behind it
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -166,8 +173,11 @@ def _tell(sentence: str, code: int, json: bool) -> None:
 
     one_line = " ".join(sentence.split())
     console = Console(json=json)
+    console.patient = True
     console.event("error", code=code, message=one_line)
     console.say(f"studio: {one_line}")
+    if console.fault is not None:
+        _drop_output()
 
 
 if __name__ == "__main__":

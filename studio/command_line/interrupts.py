@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and the time limit, as one question that a render asks between samples: is there a reason to stop?"""
+"""Ctrl-C, SIGTERM, a closed terminal and the time limit, as one question: is there a reason to stop?
+
+A render asks it between samples.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +35,20 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a command that was stopped: 130 and 143 for signals, 124 for the time limit."""
+        """The exit code of a command that was stopped: 130, 143 and 129 for signals, 124 for the time limit."""
         return 128 + self.signal if self.signal else TIME_LIMIT_CODE
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = number
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            # who started us with a signal ignored (nohup, a script's background job) wants that
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:

@@ -18,14 +18,15 @@ _VIEWED_ONLY = {"view": "--view", "exposure": "--exposure", "bits": "--bits", "a
 def read_look(args: argparse.Namespace, output: Path) -> Look:
     """The look that the flags ask for. Raises `UsageError` for a wrong value, or a flag that the format ignores."""
     view = color.find_view(args.view) if args.view is not None else color.DEFAULT_VIEW
-    compression = args.compression or "zip"
+    compression = "zip" if args.compression is None else args.compression
     if compression not in COMPRESSIONS:
         raise UsageError(f"there is no EXR compression {compression!r}; choose from {', '.join(COMPRESSIONS)}")
     bits = values.whole(args.bits, "--bits", 8, 16) if args.bits is not None else 8
     if bits not in (8, 16):
         raise UsageError(f"--bits must be 8 or 16, not {bits}")
     exposure = values.number(args.exposure, "--exposure", -100, 100) if args.exposure is not None else None
-    scale = values.number(args.denoise_scale, "--denoise-scale", 1e-12, 1e12) if args.denoise_scale else None
+    scale = args.denoise_scale
+    scale = values.number(scale, "--denoise-scale", 1e-12, 1e12) if scale is not None else None
     if scale and not args.denoise:
         raise UsageError("--denoise-scale says how to denoise; add --denoise")
     given = {name for name in (*_EXR_ONLY, *_VIEWED_ONLY) if getattr(args, name) not in (None, False)}
@@ -34,6 +35,10 @@ def read_look(args: argparse.Namespace, output: Path) -> Look:
         if name in given:
             where = "PNG, JPEG and TIFF" if name in _VIEWED_ONLY else "EXR"
             raise UsageError(f"{flag} shapes {where}, not {output.name}; leave it out or write another format")
+    if suffix in (".jpg", ".jpeg") and (bits != 8 or args.alpha):
+        raise UsageError(
+            f"a JPEG has 8 bits a channel and no transparency, so {output.name} cannot; write .png or .tif"
+        )
     if suffix == ".part" and given:
         raise UsageError(f"a partial has no look yet; give {'/'.join(sorted(given))} to studio merge")
     return Look(

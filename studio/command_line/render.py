@@ -17,15 +17,16 @@ from studio.command_line import values
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
-from studio.errors import BadAsset, UsageError
+from studio.errors import BadAsset, CannotWrite, UsageError
 from studio.render.checkpoint import PART, part_path
 from studio.render.film import check_aovs
 from studio.render.finish import Look
 from studio.render.frames import has_frame, parse_frames
+from studio.render.output import EXTENSIONS
 from studio.render.protocol import Compiling, Event, Ready
 from studio.render.sequence import Ear, FrameDone, Job, check_outputs, render_job
-from studio.render.session import BLOCK_PX, FrameProgress, RenderSession
-from studio.render.settings import RenderSettings
+from studio.render.session import BLOCK_PX, INTERRUPTED, FrameProgress, RenderSession
+from studio.render.settings import DEEPEST, MOST_SAMPLES, RenderSettings
 from studio.scene.scene import Scene
 
 FILTERS = ("blackman-harris", "box")
@@ -48,8 +49,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Render; returns the exit code."""
     scene_path = Path(args.scene)
     request = read_request(args)
-    if not _exists(scene_path):
-        raise BadAsset(f"there is no scene {str(scene_path)!r}; check the path")
+    if not args.scene or not _exists(scene_path):
+        raise BadAsset(f"there is no scene {args.scene!r}; check the path")
     if request.frames is not None:
         check_outputs(_job(args, request, Scene(), request.frames))
     report = _Report(console)
@@ -69,8 +70,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
         report.seconds["load"] = time.perf_counter() - begun
         interrupts.limit(request.settings.time_limit_s)
         ear = Ear(say=report.warn, progress=report.progress, frame_done=report.frame_done)
-        finished = render_job(session, job, ear=ear, stop=interrupts.reason)
+        console.patient = True
+        finished = render_job(
+            session, job, ear=ear, stop=lambda: INTERRUPTED if console.fault is not None else interrupts.reason()
+        )
         report.seconds["compile"] = session.compile_seconds
+    if console.fault is not None and not interrupts.signal:
+        kept = "" if finished else f"; {report.kept()}"
+        if isinstance(console.fault, BrokenPipeError):
+            console.say(f"Nobody reads standard output any more{kept}.")
+            raise console.fault
+        reason = (console.fault.strerror or str(console.fault)).lower()
+        raise CannotWrite(f"cannot write to standard output: {reason}{kept}") from console.fault
     if finished:
         report.done()
         return 0
@@ -105,17 +116,18 @@ def read_request(args: argparse.Namespace) -> Request:
     if args.output.endswith(("/", os.sep)):
         raise UsageError(f"{args.output} is a folder; name a file in it, like {output / 'frame.####.exr'}")
     if args.partial and output.suffix != PART:
-        output = part_path(output) if output.suffix else output.with_name(output.name + PART)
+        # "tile.1" and "tile.2" are two parts
+        output = part_path(output) if output.suffix.lower() in EXTENSIONS else Path(f"{output}{PART}")
     look = read_look(args, output)
     width, height = values.size(args.size)
-    crop = values.crop(args.crop, width, height) if args.crop else None
+    crop = values.crop(args.crop, width, height) if args.crop is not None else None
     first, samples, whole = _samples(args)
     error = values.number(args.error, "--error", 0, 10) if args.error is not None else 0.0
-    if error and args.sample_range:
+    if error and args.sample_range is not None:
         raise UsageError("--error decides how many samples a pixel gets; it cannot be combined with --sample-range")
     if error and args.partial and crop and not _aligned(crop, width, height):
         raise UsageError(f"--error decides by blocks of {BLOCK_PX} pixels; give --crop edges that are multiples of it")
-    aovs = check_aovs(name for given in args.aov for name in given.split(",") if name)
+    aovs = check_aovs(name for given in args.aov for name in given.split(","))
     layered = aovs or args.light_groups or args.cryptomatte
     if layered and output.suffix.lower() not in (".exr", PART):
         raise UsageError(f"{output.name} has no room for AOVs; write .exr, or leave --aov and its like out")
@@ -130,16 +142,20 @@ def read_request(args: argparse.Namespace) -> Request:
         crop=crop,
         samples=samples,
         first_sample=first,
-        depth=values.whole(args.depth, "--depth", 1, 1024),
+        depth=values.whole(args.depth, "--depth", 1, DEEPEST),
         seed=values.whole(args.seed, "--seed", 0, (1 << 31) - 1),
         filter=args.filter,
-        filter_width_px=values.number(args.filter_width or "3", "--filter-width", 0.1, 16),
+        filter_width_px=values.number(
+            "3" if args.filter_width is None else args.filter_width, "--filter-width", 0.1, 16
+        ),
         error=error,
         time_limit_s=limit,
         aovs=aovs,
         light_groups=args.light_groups,
         cryptomatte=args.cryptomatte,
-        clamp_indirect=values.number(args.clamp_indirect or "0", "--clamp-indirect", 0, 1e12),
+        clamp_indirect=values.number(
+            "0" if args.clamp_indirect is None else args.clamp_indirect, "--clamp-indirect", 0, 1e12
+        ),
     )
     frames = parse_frames(args.frames) if args.frames is not None else None
     return Request(output, frames, settings, look, whole)
@@ -147,7 +163,7 @@ def read_request(args: argparse.Namespace) -> Request:
 
 def _samples(args: argparse.Namespace) -> tuple[int, int, tuple[int, int] | None]:
     """First sample, how many, and the range that all partials together are to have."""
-    given = values.whole(args.samples, "--samples", 1, values.MOST_SAMPLES) if args.samples is not None else None
+    given = values.whole(args.samples, "--samples", 1, MOST_SAMPLES) if args.samples is not None else None
     if args.sample_range is None:
         samples = given if given is not None else RenderSettings().samples
         return 0, samples, (0, samples)
@@ -174,6 +190,7 @@ def _job(args: argparse.Namespace, request: Request, scene: Scene, frames: Seque
         whole_range=request.whole_range,
         resume=args.resume,
         skip_existing=args.skip_existing,
+        threads=_threads(args),
     )
 
 
@@ -255,7 +272,11 @@ class _Report:
     def stopped(self, why: str, code: int) -> None:
         checkpoint = self.frames[-1].path if self.frames else None
         self.console.event("stopped", reason=why, code=code, checkpoint=checkpoint, **self._summary())
-        kept = (
+        self.console.say(f"Stopped ({why}): {self.kept()}.")
+
+    def kept(self) -> str:
+        """What became of the frame that was stopped."""
+        checkpoint = self.frames[-1].path if self.frames else None
+        return (
             f"what there is was kept in {checkpoint}; go on with --resume" if checkpoint else "nothing was rendered yet"
         )
-        self.console.say(f"Stopped ({why}): {kept}.")

@@ -7,10 +7,10 @@ import re
 
 from studio.errors import UsageError
 from studio.render.film import Crop
+from studio.render.settings import MOST_SAMPLES
 
 LARGEST_SIDE = 1 << 16
 MOST_PIXELS = (1 << 31) - 1
-MOST_SAMPLES = 1 << 19  # the film's sums have room for so many
 
 
 def size(text: str) -> tuple[int, int]:

@@ -100,7 +100,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Folders are created. `OSError`s of the block become `CannotWrite` with a sentence.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem[:60]}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
         if path.is_dir():
             raise CannotWrite(f"cannot write {path}: it is a folder; name a file")

@@ -18,6 +18,8 @@ import msgspec
 
 from studio.render.protocol import Channel, Command, Event
 
+_LAST_S = 10.0  # that a worker without a pipe may take to end
+
 
 class WorkerGone(Exception):
     """The worker's end of the pipe closed."""
@@ -63,7 +65,11 @@ class WorkerProcess:
 
     def last_words(self) -> str:
         """How the process ended, with the last line that it printed."""
-        self.process.wait()
+        try:
+            self.process.wait(_LAST_S)
+        except subprocess.TimeoutExpired:  # it hangs in a driver, or says what nobody understands
+            self.process.kill()
+            self.process.wait()
         code = self.process.returncode
         self.log.seek(0, os.SEEK_END)
         self.log.seek(max(0, self.log.tell() - 4096))

@@ -50,6 +50,7 @@ class Job:
     whole_range: tuple[int, int] | None = None  # samples that all partials together are to have
     resume: bool = False
     skip_existing: bool = False
+    threads: int = 0  # of the denoiser; 0: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ def check_outputs(job: Job) -> list[Path]:
     suffix = job.output.suffix.lower()
     if suffix not in (*EXTENSIONS, PART) or (suffix == PART and not job.partial):
         raise UsageError(f"cannot write {job.output.name!r}: the extension must be one of {', '.join(EXTENSIONS)}")
+    if not _is_text(job.output):
+        raise CannotWrite(f"cannot write {str(job.output)!a}: the name is not UTF-8; choose another name")
     check_folder(job.output.parent)
     try:
         taken = next((path for path in paths if path.is_dir()), None)
@@ -96,6 +99,14 @@ def check_outputs(job: Job) -> list[Path]:
     if taken is not None:
         raise CannotWrite(f"cannot write {taken}: it is a folder; name a file")
     return paths
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # bytes of another encoding, which OpenImageIO does not take
+        return False
+    return True
 
 
 def check_folder(folder: Path) -> None:
@@ -150,7 +161,7 @@ class _Run:
         self.writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self.writing: Future[FrameDone] | None = None
         self.sentences: queue.SimpleQueue[str] = queue.SimpleQueue()  # of the writer, for the ear on this thread
-        self.finish = Finish(job.look, say=self.sentences.put)
+        self.finish = Finish(job.look, threads=job.threads, say=self.sentences.put)
         self.said: set[str] = set()
         self.flat: FlatScene | None = None
 

@@ -192,8 +192,8 @@ class RenderSession:
         except _GivenUp:
             work.stopped = work.stop()
             self._give_up()
-        except StudioError:
-            self._give_up()  # what the worker still has to say belongs to this frame
+        except BaseException:
+            self._give_up()  # what the worker still has to say belongs to this frame, whatever cut it short
             raise
         work.film.settle()
         return FrameResult(work.film, work.stopped, work.seconds, work.rays, work.peak_bytes, info)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+MOST_SAMPLES = 1 << 19  # the film's sums have room for so many
+DEEPEST = 1024  # path segments
+
 
 class RenderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a render. Sizes in pixels; `crop` is x0, y0, x1, y1 with the top-left origin, end excluded."""

@@ -20,7 +20,7 @@ from studio.render.checkpoint import header_of
 from studio.render.film import Crop, Film, check_aovs
 from studio.render.finish import About, Finish, Look, describe, with_guides
 from studio.render.session import RenderSession, film_aovs
-from studio.render.settings import RenderSettings
+from studio.render.settings import DEEPEST, MOST_SAMPLES, RenderSettings
 from studio.scene import color
 from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
@@ -38,6 +38,7 @@ class Rendering:
     warnings: tuple[str, ...]
     _about: About
     _denoise: bool
+    _threads: int = 0
 
     @property
     def pixels(self) -> NDArray[np.float32]:
@@ -69,7 +70,7 @@ class Rendering:
             alpha=alpha,
             denoise=self._denoise,
         )
-        finish = Finish(look)
+        finish = Finish(look, threads=self._threads)
         try:
             finish.write(self.film, Path(path), self._about)
         finally:
@@ -104,6 +105,11 @@ def render(
     whole = crop or (0, 0, width, height)
     if not (width > 0 and height > 0 and samples > 0 and depth > 0):
         raise UsageError(f"cannot render {width}x{height} pixels with {samples} samples of depth {depth}")
+    if samples > MOST_SAMPLES or depth > DEEPEST or not 0 <= seed < 1 << 31 or not 0 <= error <= 10:
+        most = f"{MOST_SAMPLES} samples, depth {DEEPEST}, a seed below 2147483648 and an error from 0 to 10"
+        raise UsageError(
+            f"cannot render {samples} samples, depth {depth}, seed {seed}, error {error:g}: {most} are the most"
+        )
     if not (0 <= whole[0] < whole[2] <= width and 0 <= whole[1] < whole[3] <= height):
         raise UsageError(f"the crop {whole} does not lie in an image of {width}x{height}")
     asked = RenderSettings(
@@ -124,7 +130,7 @@ def render(
     result = session.render_frame(flat, settings, following=following)
     header = header_of(flat, settings, result.device, following=following)
     about = describe(flat, header, asked)
-    return Rendering(result.film, result.device.name, result.seconds, flat.warnings, about, denoise)
+    return Rendering(result.film, result.device.name, result.seconds, flat.warnings, about, denoise, threads)
 
 
 def _session(device: str, threads: int) -> RenderSession:
