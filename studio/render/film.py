@@ -28,12 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import UsageError
+from studio.scene.flat import FlatScene
+from studio.scene.lights import KINDS
 
 Crop = tuple[int, int, int, int]
 Array = NDArray[Any]
 
 SAMPLE_BITS = 44  # a clamped sample uses at most this many bits, which leaves 19 for the number of samples
 HEADROOM_BITS = 6  # a sample may be this many stops brighter than the brightest emitter before it is clamped
+MOST_GLARE = 20  # stops; a millionth of the emission is then still told apart
 SQUARE_BITS = 48  # its squared luminance: 2**15 samples at the clamp fit, far more of any real picture
 UNIT_EXPONENT = 40  # alpha, albedo, normals
 METRE_EXPONENT = 32  # positions, texture coordinates, motion in pixels: +-8192 at 2**18 samples
@@ -85,6 +88,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     crop: Crop
     channels: tuple[Channel, ...]
     exponent: int  # of beauty-like channels
+    glare: int = 0  # of its stops of room, those for suns and bright spots of pictures, see `scene_glare`
     minima: tuple[str, ...] = ()
     mattes: tuple[str, ...] = ()
     luminance: tuple[float, float, float] = REC709_LUMINANCE
@@ -148,6 +152,28 @@ def scene_exponent(lights: NDArray[Any]) -> int:
     return SAMPLE_BITS - HEADROOM_BITS - math.ceil(math.log2(brightest))
 
 
+def scene_glare(flat: FlatScene) -> int:
+    """Stops of room that a scene needs above its brightest emission, for what shines brighter than that says: the sun
+    of a dome's picture, and the disk of a distant light, whose emission is what it makes of a surface."""
+    lights = flat.lights
+    if not len(lights):
+        return 0
+    peak = lights["emission"].astype(np.float64).max(1)
+    brightest = peak.copy()
+    for row in np.flatnonzero(lights["image"] >= 0):
+        pixels = flat.textures[lights["image"][row]].pixels
+        if pixels.dtype == np.float32:
+            brightest[row] *= max(float(np.nan_to_num(pixels[..., :3], nan=0.0, posinf=0.0).max(initial=0.0)), 1.0)
+    sun = lights["kind"] == KINDS["distant"]
+    half = np.sin(np.clip(lights["size"][sun, 0].astype(np.float64) / 2, 0.0, np.pi / 2))
+    brightest[sun] /= np.maximum(np.pi * half**2, 1e-9)
+    brightest[sun & (lights["size"][:, 0] <= 0)] = 0.0  # a point in the sky has no disk to see
+    top, plain = float(brightest.max()), float(peak.max())
+    if not (math.isfinite(top) and top > plain > 0):
+        return 0
+    return min(math.ceil(math.log2(top / plain)), MOST_GLARE)
+
+
 def in_half(sample: int) -> bool:
     """Whether a global sample index belongs to the half buffer.
 
@@ -206,10 +232,14 @@ def plan_layout(
     aovs: Iterable[str],
     light_groups: Sequence[str] = (),
     exponent: int,
+    glare: int = 0,
     crop: Crop | None = None,
     luminance: tuple[float, float, float] = REC709_LUMINANCE,
 ) -> Layout:
-    """The whole layout of a render in pixels: channels, depth and the Cryptomatte layers that its AOVs ask for."""
+    """The whole layout of a render in pixels: channels, depth and the Cryptomatte layers that its AOVs ask for.
+
+    `exponent` is `scene_exponent` less `glare`.
+    """
     names = check_aovs(aovs)
     return Layout(
         width=width,
@@ -217,6 +247,7 @@ def plan_layout(
         crop=crop or (0, 0, width, height),
         channels=plan_channels(names, light_groups, exponent),
         exponent=exponent,
+        glare=glare,
         minima=("depth",) if "depth" in names else (),
         mattes=tuple(kind for kind in ("object", "material") if f"crypto_{kind}" in names),
         luminance=luminance,
@@ -382,7 +413,8 @@ class Film:
 
         Blocks are `block` pixels wide and aligned to the whole image, so a tile decides like the whole image as long
         as its edges are multiples of `block`. The error is sqrt(mean variance) / (mean luminance + floor), where the
-        floor, a hundredth of the level that the exponent was chosen for, keeps black from asking for samples for ever.
+        floor, a hundredth of the level that the exponent was chosen for (glare apart), keeps black from asking for
+        samples for ever.
         """
         x0, y0, x1, y1 = self.crop
         left, top = x0 % block, y0 % block
@@ -398,7 +430,7 @@ class Film:
                 for dx in range(block):
                     total += padded[dy::block, dx::block]
         area, starved, variance, luminance = totals
-        floor = 0.01 * math.ldexp(1.0, SAMPLE_BITS - 13 - self.exponent)
+        floor = 0.01 * math.ldexp(1.0, SAMPLE_BITS - 13 - self.exponent - self.layout.glare)
         error = np.sqrt(variance / area) / (np.maximum(luminance / area, 0.0) + floor)
         return np.where(starved > 0, np.inf, error).astype(np.float32)
 

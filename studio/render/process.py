@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,8 @@ class WorkerGone(Exception):
 class WorkerProcess:
     """A running worker, and a thread that collects what it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, heard: Callable[[Event | None], None] | None = None) -> None:
+        """`heard` takes what the worker says, from a thread, instead of the queue `events`; None is its end."""
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -45,6 +47,7 @@ class WorkerProcess:
         self.commands = Channel(self.process.stdin, Command)
         self.answers = Channel(self.process.stdout, Event)
         self.events: queue.Queue[Event | None] = queue.Queue()
+        self._heard = heard or self.events.put
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -53,7 +56,7 @@ class WorkerProcess:
                 event = self.answers.receive()
             except (OSError, ValueError, msgspec.DecodeError):
                 event = None
-            self.events.put(event)
+            self._heard(event)
             if event is None:
                 return
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.render.film import Layout
+from studio.render.film import Crop, Layout
 from studio.render.settings import RenderSettings
 
 _LONGEST_MESSAGE = 1 << 30
@@ -87,6 +87,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     cache: str  # folder of compiled kernels
     warm_up: bool = True
     every_aov: bool = False  # also the kernels that only data AOVs and mattes need
+    live: bool = False  # also those of the live view; and the window goes before on the processor
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
@@ -132,7 +133,48 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     number: int
 
 
-Command = Start | Load | Begin | Render | Stop
+class Watch(msgspec.Struct, frozen=True, tag=True):
+    """Begin a live render of the scene loaded last, which goes on until it is finished or another command comes.
+
+    Its pictures (float32, crop height x width x channels) and then the samples of each pixel (int32) go to `pictures`.
+    """
+
+    generation: int  # counts up
+    layout: Layout
+    settings: RenderSettings
+    channels: tuple[str, ...]  # of the layout's channels and minima, or of `live_layers.SLOW`
+    lamps: tuple[str, ...]  # who the rows of lights are, so that one is found again in the next scene
+    pictures: BlockRef
+    region: Crop | None = None
+    paused: bool = False
+    interacting: bool = False
+
+
+class Steer(msgspec.Struct, frozen=True, tag=True):
+    """Go on with the live render in another way; what it has so far is kept."""
+
+    channels: tuple[str, ...]
+    pictures: BlockRef
+    samples: int
+    region: Crop | None
+    paused: bool
+    interacting: bool
+
+
+class Seen(msgspec.Struct, frozen=True, tag=True):
+    """The picture of this number was read; another may be put in its place."""
+
+    number: int
+
+
+class Take(msgspec.Struct, frozen=True, tag=True):
+    """Copy the film of the live render, as it stands, into `block`."""
+
+    number: int
+    block: BlockRef
+
+
+Command = Start | Load | Begin | Render | Stop | Watch | Steer | Seen | Take
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -164,6 +206,7 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
     slot: str
     seconds: float
+    rebuilt: tuple[str, ...] = ()  # of textures, lights, geometry and surfaces
 
 
 class Begun(msgspec.Struct, frozen=True, tag=True):
@@ -195,7 +238,46 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     trace: str = ""
 
 
-Event = Ready | Compiling | Warm | Loaded | Begun | Progress | Rendered | Failed
+class Learning(msgspec.Struct, frozen=True, tag=True):
+    """The live render learns its lights; a newer scene ends that."""
+
+    generation: int
+
+
+class Watching(msgspec.Struct, frozen=True, tag=True):
+    """A live render begins with its first sample. `exact`: its film will have the bits of a final render's."""
+
+    generation: int
+    seconds: float
+    exact: bool
+
+
+class Pictured(msgspec.Struct, frozen=True, tag=True):
+    """A picture of the live render is there to be read."""
+
+    generation: int
+    number: int
+    step: int  # distance in pixels of the samples that every part of the picture has; 1: all have one
+    samples: float  # mean of the pixels at work
+    of: int
+    seconds: float  # of rendering
+    rays: int
+    complete: bool
+    exact: bool
+    channels: tuple[str, ...]
+
+
+class Taken(msgspec.Struct, frozen=True, tag=True):
+    """The film was copied; `layout` says how it lies, None that there is none."""
+
+    number: int
+    generation: int
+    layout: Layout | None
+
+
+Event = (
+    Ready | Compiling | Warm | Loaded | Begun | Progress | Rendered | Failed | Learning | Watching | Pictured | Taken
+)
 
 
 # the pipe

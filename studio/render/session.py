@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from studio import errors
 from studio.errors import DeviceFault, OutOfDeviceMemory, StudioError
 from studio.render.device import DeviceInfo, cache_folder, candidates, system_memory
-from studio.render.film import Film, Layout, plan_layout, scene_exponent
+from studio.render.film import Film, Layout, plan_layout, scene_exponent, scene_glare
 from studio.render.process import WorkerGone, WorkerProcess
 from studio.render.protocol import (
     Begin,
@@ -94,12 +94,14 @@ def film_aovs(settings: RenderSettings) -> tuple[str, ...]:
 
 def layout_of(flat: FlatScene, settings: RenderSettings) -> Layout:
     """The layout of a frame's film; OutOfDeviceMemory for one that no machine like this one could hold."""
+    glare = scene_glare(flat)
     layout = plan_layout(
         settings.width,
         settings.height,
         aovs=film_aovs(settings),
         light_groups=flat.light_groups,
-        exponent=scene_exponent(flat.lights),
+        exponent=scene_exponent(flat.lights) - glare,
+        glare=glare,
         crop=settings.crop,
     )
     needed, there = layout.nbytes * _COPIES, system_memory()
@@ -300,7 +302,7 @@ class RenderSession:
             case None:
                 raise WorkerGone
             case Failed():
-                raise _fault(event)
+                raise fault_of(event)
             case Ready():
                 self._ready = event
                 self._backends = (event.backend,)  # another worker must not end up on another device
@@ -393,7 +395,7 @@ def _per_pixel(blocks: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
     return blocks[np.ix_(rows, columns)]
 
 
-def _fault(event: Failed) -> StudioError:
+def fault_of(event: Failed) -> StudioError:
     """The worker's failure as the exception that it was."""
     kind: Any = getattr(errors, event.kind, None)
     if isinstance(kind, type) and issubclass(kind, StudioError):

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +26,7 @@ import numpy as np
 from studio.errors import DeviceFault, StudioError, Unsupported
 from studio.render.device import info_of
 from studio.render.film import Film, Layout, plan_layout, scene_exponent
+from studio.render.live_worker import LiveView
 from studio.render.protocol import (
     Begin,
     Begun,
@@ -39,9 +41,14 @@ from studio.render.protocol import (
     Ready,
     Render,
     Rendered,
+    Seen,
     Start,
+    Steer,
     Stop,
+    Take,
     Warm,
+    Watch,
+    Watching,
     crop_pixels,
 )
 from studio.render.settings import RenderSettings
@@ -52,6 +59,7 @@ if TYPE_CHECKING:
     from studio.scene.flat import FlatScene
 
 PROGRESS_S = 0.1
+GIVE_WAY = 5  # steps of niceness: a third of a core that the window wants too
 GRACE_S = 10.0  # to finish a wave and keep what was compiled
 BATCHES = {"cpu": 1 << 17, "cuda": 1 << 20}  # paths in flight; a GPU needs more of them to be busy
 GPU_BATCH = 1 << 18
@@ -65,6 +73,7 @@ class Inbox:
     def __init__(self) -> None:
         self.commands: queue.Queue[Command | None] = queue.Queue()
         self.stopped = 0  # the number of the render that was to be stopped last
+        self.newest = 0  # the generation of the live scene that was sent last
         self.closed = False
 
     def listen(self, channel: Channel) -> None:
@@ -76,13 +85,22 @@ class Inbox:
                 command = None
             if command is None:
                 self.closed = True
+                self.newest = sys.maxsize  # nobody waits for what is being learned
                 self.commands.put(None)
                 time.sleep(GRACE_S)
                 os._exit(0)
             if isinstance(command, Stop):
                 self.stopped = command.number
-            else:
-                self.commands.put(command)
+                continue
+            if isinstance(command, Watch):
+                self.newest = command.generation
+            self.commands.put(command)
+
+    def next(self, wait_s: float | None) -> Command | None:
+        """The next command; waits for it `wait_s` seconds (None: for ever) and raises `queue.Empty` after that."""
+        if wait_s == 0.0:
+            return self.commands.get_nowait()
+        return self.commands.get(timeout=wait_s)
 
 
 class Worker:
@@ -95,17 +113,36 @@ class Worker:
         self.backend = ""
         self.layout: Layout | None = None
         self.block: Block | None = None
+        self.live: LiveView | None = None
+        self.loaded = False  # whether the last scene that was sent is on the device
 
     def serve(self) -> None:
         """Do what is asked until nobody asks any more; a command that fails is answered by `Failed`."""
-        while (command := self.inbox.commands.get()) is not None:
+        while True:
             try:
-                with _told_as_ours():
-                    self._obey(command)
-            except StudioError as fault:
-                self.tell(Failed(type(fault).__name__, str(fault)))
-            except Exception as fault:
-                self.tell(Failed("", f"{type(fault).__name__}: {fault}", traceback.format_exc()))
+                command = self.inbox.next(self.live.wait_s() if self.live is not None else None)
+                if command is None:
+                    return
+                self._try(partial(self._obey, command))
+            except queue.Empty:
+                self._try(self._go_on)
+
+    def _try(self, do: Callable[[], None]) -> None:
+        try:
+            with _told_as_ours():
+                do()
+            return
+        except StudioError as fault:
+            failed = Failed(type(fault).__name__, str(fault))
+        except Exception as fault:
+            failed = Failed("", f"{type(fault).__name__}: {fault}", traceback.format_exc())
+        if self.live is not None:
+            self.live.suspend()
+        self.tell(failed)
+
+    def _go_on(self) -> None:
+        if self.live is not None:
+            self.live.step()
 
     def _obey(self, command: Command) -> None:
         match command:
@@ -119,9 +156,15 @@ class Worker:
                 self._render(command)
             case Stop():
                 return  # the inbox keeps these to itself
+            case Watch():
+                self._watch(command)
+            case Steer() | Seen() | Take():
+                self._steer(command)
 
     def _start(self, command: Start) -> None:
         begun = time.perf_counter()
+        if command.live:
+            give_way()
         from studio.render.tracer import runtime
 
         for backend in command.backends:
@@ -134,6 +177,8 @@ class Worker:
         from studio.render.tracer.tracer import Tracer
 
         self.tracer = Tracer(batch=BATCHES.get(backend, GPU_BATCH))
+        if command.live:
+            self._start_live(self.tracer)
         if command.warm_up:
             begun = time.perf_counter()
             self._warm_up(self.tracer, _EVERY_AOV if command.every_aov else ())
@@ -152,9 +197,36 @@ class Worker:
             ("paths", lambda: tracer.render(crop_pixels(layout), 0, 1)),
             ("layers", lambda: tracer.collect(film)),
         ]
+        if self.live is not None:
+            steps.append(("pictures", self.live.warm_up))
         for index, (what, step) in enumerate(steps):
             self.tell(Compiling(index, len(steps), what))
             step()
+
+    def _start_live(self, tracer: Tracer) -> None:
+        from studio.render.tracer import live
+
+        self.live = LiveView(tracer, live, self.backend, self.tell, lambda: self.inbox.newest)
+
+    def _watch(self, command: Watch) -> None:
+        if self.live is None:
+            raise DeviceFault("the render worker was not started for the live view; start the render again")
+        if not self.loaded:
+            return  # that it could not be loaded was said
+        begun = time.perf_counter()
+        self.live.watch(command)
+        self.tell(Watching(command.generation, time.perf_counter() - begun, self.live.exact))
+
+    def _steer(self, command: Steer | Seen | Take) -> None:
+        if self.live is None:
+            return
+        match command:
+            case Steer():
+                self.live.steer(command)
+            case Seen():
+                self.live.seen(command.number)
+            case Take():
+                self.live.take(command)
 
     def _started(self) -> Tracer:
         if self.tracer is None:
@@ -163,10 +235,15 @@ class Worker:
 
     def _load(self, command: Load) -> None:
         begun = time.perf_counter()
+        if self.live is not None:
+            self.live.suspend()
+        self.loaded = False
         flat = self.store.unpack(command)
         if command.slot == "current":
             self._started().load(flat)
-        self.tell(Loaded(command.slot, time.perf_counter() - begun))
+        self.loaded = True
+        rebuilt = self._started().rebuilt if command.slot == "current" else ()
+        self.tell(Loaded(command.slot, time.perf_counter() - begun, rebuilt))
 
     def _begin(self, command: Begin) -> None:
         begun = time.perf_counter()
@@ -209,6 +286,12 @@ class Worker:
 
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def give_way() -> None:
+    """Let the window go first where both want the processor; the threads that the device starts inherit it."""
+    if hasattr(os, "nice"):
+        os.nice(GIVE_WAY)
 
 
 @contextmanager

@@ -117,6 +117,11 @@ def _processor(view: str, display: str, space: str) -> Any:
     return config().getProcessor(WORKING_SPACES[space], display, view, forward).getDefaultCPUProcessor()
 
 
+def processor(view: str, display: str = DISPLAY, space: str = REC709) -> Any:
+    """OCIO's CPU processor from a working space to a view by its full name; made once, safe in threads."""
+    return _processor(view, display, working_space(space))
+
+
 def display_transform(
     rgb: NDArray[np.float32],
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from multiprocessing.shared_memory import SharedMemory
 
@@ -12,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import UsageError
-from studio.render.film import AOVS, MATTE_SLOTS, Film, check_aovs, in_half, light_layers, plan_channels, plan_layout
+from studio.render.film import (
+    AOVS,
+    MATTE_SLOTS,
+    MOST_GLARE,
+    Film,
+    check_aovs,
+    in_half,
+    light_layers,
+    plan_channels,
+    plan_layout,
+    scene_glare,
+)
 from tests.render.synthetic import EXPONENT, expose, layout, rendered, same
 
 
@@ -221,3 +233,34 @@ def test_a_sample_at_the_limit_fits_half_a_million_times():
     of = plan_layout(1, 1, aovs=(), exponent=EXPONENT)
     assert int(of.limit * 2**of.exponent) << 19 <= 2**63
     assert int(of.limit**2 * 2**of.square_exponent) << 14 < 2**63
+
+
+def _lit_by(kind: str, *, size: float = 0.0, picture: float = 0.0):
+    from types import SimpleNamespace
+
+    from studio.scene.geometry import make_image
+    from studio.scene.lights import KINDS, LIGHT
+
+    rows = np.zeros(2, LIGHT)
+    rows["emission"], rows["image"] = 2.0, -1
+    rows["kind"] = KINDS["rectangle"], KINDS[kind]
+    rows["size"][1, 0] = size
+    pixels = np.full((2, 4, 3), 0.5, np.float32)
+    pixels[0, 0] = picture
+    rows["image"][1] = 0 if picture else -1
+    return SimpleNamespace(lights=rows, textures=(make_image(pixels, colour_space="linear"),))
+
+
+def test_a_sun_in_a_picture_and_a_suns_disk_have_room_and_leave_the_floor_of_errors_alone():
+    assert scene_glare(_lit_by("point")) == 0
+    assert scene_glare(_lit_by("dome", picture=4096.0)) == 12
+    sun = scene_glare(_lit_by("distant", size=math.radians(0.53)))
+    assert sun == math.ceil(math.log2(1 / (math.pi * math.sin(math.radians(0.265)) ** 2)))
+    assert scene_glare(_lit_by("distant")) == 0
+    assert scene_glare(_lit_by("dome", picture=1e30)) == MOST_GLARE
+    plain = Film.of(plan_layout(8, 8, aovs=(), exponent=EXPONENT))
+    roomy = Film.of(plan_layout(8, 8, aovs=(), exponent=EXPONENT - 12, glare=12))
+    assert roomy.layout.limit == plain.layout.limit * 2**12
+    for film in (plain, roomy):
+        film.counts[:], film.squares[:] = 4, 1 << (film.square_exponent + 20)
+    assert np.allclose(plain.error(), roomy.error(), rtol=1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from studio.render.tracer import lobe_tables
+from studio.scene import lobe_energy
 from studio.scene.materials import OFFSET, STRIDE, Material, pack
 
 Array = NDArray[np.float64]
@@ -128,7 +128,7 @@ def probe(taichi_cpu: ModuleType) -> Probe:
                 out[i, 17 + c] = guide[c]
             out[i, 20] = ti.cast(lobe, ti.f32)
 
-    tables = lobe_tables.build()
+    tables = lobe_energy.build()
 
     def run(
         materials: list[Material] | NDArray[np.float32],
@@ -470,21 +470,21 @@ def test_metal_is_tinted_at_82_degrees(probe: Probe) -> None:
 
 
 def test_stored_albedos_are_those_of_the_lobes() -> None:
-    table = lobe_tables.build()
-    assert table.shape == (lobe_tables.SIZE,)
-    rows, columns = lobe_tables.ROUGHNESS, lobe_tables.COSINE
-    mirror = table[: lobe_tables.DIELECTRIC].reshape(rows, columns)
-    fuzz = table[lobe_tables.FUZZ : lobe_tables.STRETCHED].reshape(lobe_tables.COARSE, columns)
-    gloss = table[lobe_tables.DIELECTRIC : lobe_tables.GLASS_IN].reshape(-1, rows, columns)
+    table = lobe_energy.build()
+    assert table.shape == (lobe_energy.SIZE,)
+    rows, columns = lobe_energy.ROUGHNESS, lobe_energy.COSINE
+    mirror = table[: lobe_energy.DIELECTRIC].reshape(rows, columns)
+    fuzz = table[lobe_energy.FUZZ : lobe_energy.STRETCHED].reshape(lobe_energy.COARSE, columns)
+    gloss = table[lobe_energy.DIELECTRIC : lobe_energy.GLASS_IN].reshape(-1, rows, columns)
     for r, c in ((0, 31), (5, 10), (12, 20), (23, 4)):
         mu = (c / (columns - 1)) ** 2
-        assert mirror[r, c] == pytest.approx(lobe_tables.mirror_albedo(r / (rows - 1), mu), abs=1e-4)
-        soft = lobe_tables.MIN_FUZZ_ROUGHNESS
-        r_fuzz = soft + (1.0 - soft) * r / (lobe_tables.COARSE - 1)
-        assert fuzz[r, c] == pytest.approx(lobe_tables.fuzz_albedo(r_fuzz, mu), abs=1e-4)
-        e = (7 / (lobe_tables.REFLECTIVITY - 1)) ** 2 * lobe_tables.MAX_E
+        assert mirror[r, c] == pytest.approx(lobe_energy.mirror_albedo(r / (rows - 1), mu), abs=1e-4)
+        soft = lobe_energy.MIN_FUZZ_ROUGHNESS
+        r_fuzz = soft + (1.0 - soft) * r / (lobe_energy.COARSE - 1)
+        assert fuzz[r, c] == pytest.approx(lobe_energy.fuzz_albedo(r_fuzz, mu), abs=1e-4)
+        e = (7 / (lobe_energy.REFLECTIVITY - 1)) ** 2 * lobe_energy.MAX_E
         eta = np.array([(1.0 + e) / (1.0 - e)])
-        reflected, _ = lobe_tables.dielectric_albedo(r / (rows - 1), mu, eta)
+        reflected, _ = lobe_energy.dielectric_albedo(r / (rows - 1), mu, eta)
         assert gloss[7, r, c] == pytest.approx(reflected[0], abs=1e-4)
 
 

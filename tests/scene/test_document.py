@@ -44,6 +44,23 @@ def test_one_edit_tells_one_change(document, told):
     assert document.undo_label == "Dim"
 
 
+def test_an_abandoned_drag_leaves_neither_undo_nor_redo_and_what_could_be_redone_can_be_again(document, told):
+    with document.edit("Rename") as edit:
+        edit.replace("key", name="K")
+    document.undo()
+    before = document.scene
+    for value in (2.0, 3.0):
+        with document.edit("Dim", coalesce="drag") as edit:
+            edit.replace("key", intensity=value)
+    assert not document.abandon("another")
+    assert document.abandon("drag")
+    assert document.scene.entities["key"] is before.entities["key"]
+    assert (document.undo_label, document.redo_label) == ("", "Rename")
+    assert not document.modified
+    assert told[-1].source == "undo"
+    assert not document.abandon("drag")
+
+
 @pytest.mark.parametrize(
     ("operation", "touched"),
     [

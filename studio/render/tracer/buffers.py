@@ -193,11 +193,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
     uses = np.bincount(inst["mesh"], minlength=max(len(flat.meshes), 1)) if len(inst) else np.zeros(1, int)
     wide = any(m.tangents is not None or m.mesh.colors is not None for m in flat.meshes)
     soup = _Soup(wide)
-    material_alpha = _alpha_materials(flat)
-    parts, part_start = _parts(flat, mesh_light_of)
-    colored = (parts[:, traverse.PART_VERTEX_FLAGS] & traverse.HAS_COLORS) > 0
-    modes = flat.materials[parts[:, 0], OFFSET["alpha_mode"]] > 0
-    alpha = material_alpha[parts[:, 0]] | (colored & modes)
+    parts, part_start, alpha = host_parts(flat, mesh_light_of)
     hidden_bits = flat_scene.SEEN_BY_CAMERA | flat_scene.SEEN_IN_REFLECTIONS | flat_scene.CASTS_SHADOWS
     baked: list[_Piece] = []
     kept: list[int] = []
@@ -230,12 +226,25 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
         instances=rows,
         parts=parts,
         materials=np.ascontiguousarray(flat.materials, np.float32),
-        slots=_rows([flat.slots], SLOT_STRIDE, np.float32),
+        slots=host_slots(flat),
         lo=lo,
         hi=hi,
         part_start=part_start,
         first_vertex=first_vertex,
     )
+
+
+def host_slots(flat: FlatScene) -> F32:
+    """Texture slots as the device reads them."""
+    return _rows([flat.slots], SLOT_STRIDE, np.float32)
+
+
+def host_parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32, NDArray[np.bool_]]:
+    """Parts table, first row of each instance, and which parts may let rays through."""
+    parts, part_start = _parts(flat, mesh_light_of)
+    colored = (parts[:, traverse.PART_VERTEX_FLAGS] & traverse.HAS_COLORS) > 0
+    modes = flat.materials[parts[:, 0], OFFSET["alpha_mode"]] > 0
+    return parts, part_start, _alpha_materials(flat)[parts[:, 0]] | (colored & modes)
 
 
 def _rows(arrays, width: int, dtype) -> np.ndarray:

@@ -60,6 +60,20 @@ class LightTable:
     grid: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a table was made of: `make_table`'s arguments but for the power of the lights and the coarse cells, which
+    `parents` makes of `coarse`, the hashes (cells, 2) of the coarse cell around each."""
+
+    prints: NDArray[np.uint32]
+    slots: NDArray[np.uint32]
+    pairs: NDArray[np.int32]
+    value: NDArray[np.float32]
+    n_cells: int
+    grid: NDArray[np.float32]
+    coarse: NDArray[np.int32]
+
+
 @ti.func
 def cell_size(grid: ti.template(), p: vec3):
     """Level and edge (m) of the cells around p: they double with the distance from the camera."""

@@ -3,7 +3,7 @@
 From top to bottom a surface is fuzz, coat, and a base that mixes metal, glossy diffuse and glass. Metal, gloss and
 glass share one GGX distribution, so the base has a single microfacet lobe whose Fresnel weights, for reflection and
 for refraction, are sums over the three. What lies under a layer is scaled by what the layer lets through at `wo`
-(the albedo scaling of the specification), which takes the albedos of `lobe_tables.py`.
+(the albedo scaling of the specification), which takes the albedos of `studio.scene.lobe_energy`.
 
 A hit goes through four steps. `load_surface` reads the parameters of a material; textures may then change the members
 up to `separable`; `prepare` derives, once for a direction `wo`, everything that does not depend on `wi`; `evaluate`
@@ -13,7 +13,7 @@ lobes that are off are skipped by branches: plain Lambert costs a few operations
 Directions are unit vectors in the shading frame, z along the normal on the side of `wo`, x along the tangent turned
 by `specular_rotation` (the caller turns it). `wi.z < 0` is transmission. Transmission carries radiance over the square
 of the index, so it is not scaled by it: a white environment stays white inside glass and out, and what is seen in air
-is the same. There are no mirrors: alpha is kept at or above `lobe_tables.MIN_ALPHA`, and every direction has a density.
+is the same. There are no mirrors: alpha is kept at or above `lobe_energy.MIN_ALPHA`, and every direction has a density.
 
 References: OpenPBR Surface 1.1 (https://academysoftwarefoundation.github.io/OpenPBR); Walter et al. 2007, Microfacet
 models for refraction; Heitz 2014, Understanding the masking-shadowing function; Dupuy and Benyoub 2023, Sampling
@@ -25,7 +25,7 @@ Revisiting physically based shading; Belcour and Barla 2017, A practical extensi
 import taichi as ti
 import taichi.math as tm
 
-from studio.render.tracer import lobe_tables as lt
+from studio.scene import lobe_energy as lt
 from studio.scene.materials import OFFSET
 
 vec2 = tm.vec2
@@ -479,7 +479,7 @@ def _lay_base(s, wo, mu, top, roughness, e0, tables: ti.template()):
 
 @ti.func
 def prepare(s, wo, tables: ti.template()):
-    """Everything that depends on the parameters and `wo` alone. `tables` is `lobe_tables.build()`."""
+    """Everything that depends on the parameters and `wo` alone. `tables` is `lobe_energy.build()`."""
     mu = tm.clamp(wo.z, 1e-4, 1.0)
     s = _within_range(s)
     s, fuzz, below_fuzz = _lay_fuzz(s, mu, tables)

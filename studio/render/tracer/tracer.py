@@ -15,20 +15,26 @@ from numpy.typing import NDArray
 from studio.render.cryptomatte import matte_ids
 from studio.render.film import MATTE_SLOTS, Film, Layout
 from studio.render.settings import RenderSettings
-from studio.render.tracer import bvh, gather, kernels, lightpick, lobe_tables, paths
-from studio.render.tracer.buffers import Device, build_host_scene
+from studio.render.tracer import bvh, dimming, gather, kernels, lightpick, paths
+from studio.render.tracer.buffers import Device, build_host_scene, host_parts, host_slots
 from studio.render.tracer.camera import pack_camera
 from studio.render.tracer.drift import vertex_drift
 from studio.render.tracer.light_tables import LightTables, build_light_tables
 from studio.render.tracer.textures import pack_textures
+from studio.scene import lobe_energy
 from studio.scene.flatten import FlatScene
 from studio.scene.lights import CASTS_SHADOWS, KINDS, SEEN_IN_REFLECTIONS
+from studio.scene.materials import OFFSET
 
 BATCH = 1 << 17  # paths in flight: fewer leave the threads waiting for launches, more gain nothing
 LEARN_PATHS = 1 << 16
+QUICK_PATHS = 1 << 13
 LEARN_SEED = 0x5EED
 LEARN_DEPTH = 7
 RAYS = 3 << 19  # to learn from, where one for each pair of a point and a light is less
+SHAPES = ("meshes", "instances")  # sections that the hierarchy of triangles is made of, with what is cut out of them
+LIT = ("lights", "meshes", "instances", "instance_materials")  # and of the lights, with `lit_surfaces`
+PAIRS_AT_ONCE = 1 << 17  # measured between two pause points of learning
 ESTIMATES = 1 << 24  # unshadowed estimates before fewer points of a cell are asked; each is some 20 ns
 
 
@@ -39,12 +45,19 @@ class Tracer:
         self.device = Device()
         self.batch = batch
         self.seconds: dict[str, float] = {}
-        self.device.put("tables", lobe_tables.build())
+        self.device.put("tables", lobe_energy.build())
         self.state = ti.ndarray(ti.f32, (paths.STATE_ROWS, batch + paths.SKEW))
         self.no_split = ti.ndarray(ti.f32, (1, 1))
         self.plan: gather.Plan | None = None
         self.flat: FlatScene | None = None
-        self.lamps = b""  # which instances' parts are lights: the geometry knows them by number
+        self._lamps: tuple[bytes, ...] = ()
+        self._cutouts = b""
+        self.rebuilt: tuple[str, ...] = ()  # what the last `load` made anew: textures, lights, geometry, surfaces
+        self.pause_point: Callable[[], None] = lambda: None  # called between steps of learning; may raise to give it up
+        self.hasty = False  # scale lights that only shine more or less: not to the last bit, for the live view
+        self.scaled = False  # whether that was done since the lights were worked out
+        self.quick = False  # learn from few paths and without shadows: a tenth of the time, for the live view's start
+        self.learned: lightpick.Learned | None = None  # by `prepare`, of the scene loaded
         self.clamp = 0.0
         self.rays = 0  # traced into films collected so far
         self.candidates = 2
@@ -55,22 +68,39 @@ class Tracer:
     def load(self, flat: FlatScene) -> None:
         """Take a scene; what is the same object as in the last one stays on the device."""
         t = clock.perf_counter()
-        before, self.flat = self.flat, flat
+        before, self.flat = self.flat, None  # a load that fails leaves no scene to build on
+        rebuilt = []
         if before is None or flat.textures is not before.textures:
             texels, images = pack_textures(flat.textures)
             self.device.put("texels", texels)
             self.device.put("images", images)
-        lit = ("lights", "meshes", "instances", "instance_materials", "materials", "slots", "textures")
-        if before is None or not _same(flat, before, lit):
-            self._load_lights(flat)
-        solid = ("meshes", "instances", "instance_materials", "materials", "slots")
-        lamps = flat.lights[["instance", "part"]].tobytes()
-        if before is None or lamps != self.lamps or not _same(flat, before, solid):
-            self._load_geometry(flat)
-            self.lamps = lamps
-        self._put_table(lightpick.empty_table(self.lights.power))
+            rebuilt.append("textures")
+        lamps = lit_surfaces(flat)
+        if before is None or lamps != self._lamps or not _same(flat, before, LIT):
+            if not self._dim_lights(flat, before):
+                self._load_lights(flat)
+            rebuilt.append("lights")
+        solid = ("instance_materials", "materials", "slots")
+        if "lights" in rebuilt or before is None or not _same(flat, before, (*SHAPES, *solid)):
+            rebuilt.append(self._load_surfaces(flat, before))
+        self.flat, self._lamps, self.rebuilt = flat, lamps, tuple(rebuilt)
+        self.forget_table()
         ti.sync()
         self.seconds["build"] = clock.perf_counter() - t
+
+    def _load_surfaces(self, flat: FlatScene, before: FlatScene | None) -> str:
+        """Which surface is where. Triangles and their hierarchy stay where only what they wear has changed."""
+        d = self.device
+        parts, _, alpha = host_parts(flat, self.lights.mesh_light_of)
+        cutouts = alpha.tobytes()
+        if before is not None and cutouts == self._cutouts and _same(flat, before, SHAPES):
+            d.put("parts", parts)
+            d.put("materials", np.ascontiguousarray(flat.materials, np.float32))
+            d.put("slots", host_slots(flat))
+            return "surfaces"
+        self._load_geometry(flat)
+        self._cutouts = cutouts
+        return "geometry"
 
     def _load_geometry(self, flat: FlatScene) -> None:
         host = build_host_scene(flat, self.lights.mesh_light_of)
@@ -80,8 +110,23 @@ class Tracer:
             self.device.put(name, getattr(host, name))
             setattr(host, name, None)  # a million triangles need not be held twice
 
+    def _dim_lights(self, flat: FlatScene, before: FlatScene | None) -> bool:
+        """Scale the lights where that is enough and allowed."""
+        lights = dimming.dimmed(self.lights, before, flat) if self.hasty and before is not None else None
+        if lights is None:
+            return False
+        self.lights, self.scaled = lights, True
+        self.device.put("rows", lights.rows)
+        return True
+
+    def settle_lights(self) -> None:
+        """Work out anew what was only scaled, to the bits of a final frame."""
+        if self.scaled:
+            self._load_lights(self.flat)
+
     def _load_lights(self, flat: FlatScene) -> None:
         d = self.device
+        self.scaled = False
         lights = build_light_tables(flat)
         self.lights: LightTables = lights
         d.put("rows", lights.rows)
@@ -218,6 +263,14 @@ class Tracer:
     def prepare(self, settings: RenderSettings) -> None:
         """Point the tracer at the frame's camera and learn which lights matter where."""
         t = clock.perf_counter()
+        self.aim(settings)
+        if self.n_lights > 1:
+            self._learn(settings)
+        ti.sync()
+        self.seconds["learn"] = clock.perf_counter() - t
+
+    def aim(self, settings: RenderSettings) -> None:
+        """Point the tracer at the frame's camera; lights are picked by the table that is there."""
         flat = self.flat
         self.device.put("camera", pack_camera(flat.camera, settings))
         self.shutter = int(
@@ -226,19 +279,16 @@ class Tracer:
             or any(m.positions_close is not None for m in flat.meshes)
             or not np.array_equal(flat.instances["open"], flat.instances["close"])
         )
-        if self.n_lights > 1:
-            self._learn(settings)
-        ti.sync()
-        self.seconds["learn"] = clock.perf_counter() - t
 
     def _visit(self, settings: RenderSettings) -> NDArray[np.float32]:
         """Vertices (n, 6) of paths over the whole frame, without light sampling."""
         w, h = settings.width, settings.height
-        rounds = max(1, LEARN_PATHS // (w * h))  # of a small picture every pixel, with other samples
+        wanted = QUICK_PATHS if self.quick else LEARN_PATHS
+        rounds = max(1, wanted // (w * h))  # of a small picture every pixel, with other samples
         grid = np.arange(w * h)
-        if w * h > LEARN_PATHS:
+        if w * h > wanted:
             rng = np.random.default_rng(LEARN_SEED)
-            grid = np.sort((np.arange(LEARN_PATHS) + rng.random(LEARN_PATHS)) * (w * h / LEARN_PATHS)).astype(np.int64)
+            grid = np.sort((np.arange(wanted) + rng.random(wanted)) * (w * h / wanted)).astype(np.int64)
         found = []
         step = max(1, self.batch // rounds)
         for a in range(0, len(grid), step):
@@ -253,6 +303,7 @@ class Tracer:
                 kernels.visited_vertices(self.state, n, out)
                 rows = out.to_numpy()
                 found.append(rows[rows[:, 0] > 0.0, 1:])
+                self.pause_point()
         if not found:  # a depth of one segment sees lamps and nothing they light
             return np.zeros((0, 6), np.float32)
         points = np.concatenate(found)
@@ -277,21 +328,47 @@ class Tracer:
         d.put("reps", reps)
         d.put("count", count)
         pairs, unshadowed = self._relevant_pairs(n)
-        value = np.zeros(0, np.float32)
-        if len(pairs):
-            out = ti.ndarray(ti.f32, len(pairs))
+        coarse = ti.ndarray(ti.i32, (n, 2))
+        d.put("points", np.ascontiguousarray(reps[:: lightpick.REPRESENTATIVES]))
+        lightpick.hash_vertices(d.points, d.grid, 1, coarse)
+        value = unshadowed
+        if not self.quick and len(pairs):
             rays = np.minimum(count[pairs[:, 0]], pairs[:, 2])
             pairs[:, 2] *= int(np.clip(RAYS // rays.sum(dtype=np.int64), 1, lightpick.MORE))
             pairs[self.spots[pairs[:, 1]], 2] = lightpick.REPRESENTATIVES
-            d.put("pairs", pairs)
-            d.put("unshadowed", unshadowed)
-            surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots)
+            value = self.measure_pairs(pairs, unshadowed)
+        self.use_table(lightpick.Learned(prints, slots, pairs, value, n, grid, coarse.to_numpy()))
+        self.cells = n
+
+    def forget_table(self) -> None:
+        """Pick lights by their power, as before anything is learned."""
+        self.learned = None
+        self._put_table(lightpick.empty_table(self.lights.power))
+
+    def use_table(self, learned: lightpick.Learned) -> None:
+        """Pick lights by what was learned, here or of a scene much like this one."""
+        self.learned, x = learned, learned
+        own = (x.prints, x.slots, x.pairs, x.value)
+        more = lightpick.parents(x.coarse, x.pairs, x.value, self.n_lights)
+        prints, slots, pairs, value = (np.concatenate(both) for both in zip(own, more, strict=True))
+        self._put_table(lightpick.make_table(prints, slots, pairs, value, len(prints), self.lights.power, x.grid))
+
+    def measure_pairs(self, pairs: NDArray[np.int32], unshadowed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the lights of (cell, light, points to ask) bring, shadowed; `reps` and `count` are on the device."""
+        d = self.device
+        surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots)
+        found = [np.zeros(0, np.float32)]
+        for first in range(0, len(pairs), PAIRS_AT_ONCE):
+            part = pairs[first : first + PAIRS_AT_ONCE]
+            out = ti.ndarray(ti.f32, len(part))
+            d.put("pairs", part)
+            d.put("unshadowed", unshadowed[first : first + PAIRS_AT_ONCE])
             lightpick.measure_pairs(
                 d.pairs,
                 d.unshadowed,
                 d.reps,
                 d.count,
-                len(pairs),
+                len(part),
                 lightpick.DOUBT,
                 d.rows,
                 d.table,
@@ -303,20 +380,16 @@ class Tracer:
                 self.root,
                 out,
             )
-            value = out.to_numpy()
-        coarse = ti.ndarray(ti.i32, (n, 2))
-        d.put("points", np.ascontiguousarray(reps[:: lightpick.REPRESENTATIVES]))
-        lightpick.hash_vertices(d.points, d.grid, 1, coarse)
-        more = lightpick.parents(coarse.to_numpy(), pairs, value, self.n_lights)
-        prints, slots, pairs, value = (np.concatenate(x) for x in zip((prints, slots, pairs, value), more, strict=True))
-        self._put_table(lightpick.make_table(prints, slots, pairs, value, len(prints), self.lights.power, grid))
-        self.cells = n
+            found.append(out.to_numpy())
+            self.pause_point()
+        return np.concatenate(found)
 
     def _relevant_pairs(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Cell, light and points to ask where the unshadowed estimate is not negligible, sorted; and the estimates."""
         d = self.device
         step = max(1, (1 << 22) // max(self.n_lights, 1))
-        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, lightpick.ASKED))
+        most = lightpick.FEW if self.quick else lightpick.ASKED
+        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, most))
         found, values = [], []
         for first in range(0, n, step):
             k = min(step, n - first)
@@ -331,6 +404,7 @@ class Tracer:
             points[part > lightpick.STRONG] = lightpick.REPRESENTATIVES
             found.append(np.stack([cell + first, light, points], 1).astype(np.int32))
             values.append(e[cell, light])
+            self.pause_point()
         return np.ascontiguousarray(np.concatenate(found)), np.concatenate(values)
 
     # --- rendering ----------------------------------------------------------------------------------------------
@@ -448,18 +522,23 @@ class Tracer:
                 break
         return done
 
-    def collect(self, film: Film) -> None:
-        """Add everything rendered since the last call to `film` and empty the device's film."""
+    def developed(self) -> Film:
+        """What the device's film holds since the last `collect`, as a new film; the device keeps it."""
         part = {}
         for name, (dtype, shape) in self.layout.shapes().items():
             array = getattr(self.device, "film_" + name)
             part[name] = array.to_numpy().astype(dtype, copy=False).reshape(-1)[: math.prod(shape)].reshape(shape)
-            array.fill(math.inf if name == "minima" else 0)
+        film = Film.over(part, self.layout)
+        film.settle()
+        return film
+
+    def collect(self, film: Film) -> None:
+        """Add everything rendered since the last call to `film` and empty the device's film."""
+        self.developed().merge_into(film)
+        for name in self.layout.shapes():
+            getattr(self.device, "film_" + name).fill(math.inf if name == "minima" else 0)
         self.rays += int(self.device.film_rays.to_numpy().sum())
         self.device.film_rays.fill(0)
-        other = Film.over(part, self.layout)
-        other.settle()
-        other.merge_into(film)
 
     # --- measuring ---------------------------------------------------------------------------------------------
     def mean_image(self, settings: RenderSettings) -> NDArray[np.float32]:
@@ -487,6 +566,18 @@ class Tracer:
                 s += k
             total[a : a + chunk] = out.to_numpy()
         return (total / settings.samples).reshape(h, w, 3).astype(np.float32)
+
+
+def lit_surfaces(flat: FlatScene) -> tuple[bytes, ...]:
+    """What lights take from surfaces: the materials of emissive parts, with slots and images where any has some."""
+    lamps = flat.lights[(flat.lights["kind"] == KINDS["mesh"]) & (flat.lights["instance"] >= 0)]
+    rows = flat.instances["material_start"][lamps["instance"]] + lamps["part"]
+    known = len(flat.materials) > 0 and len(rows) > 0
+    worn = np.take(flat.materials, flat.instance_materials[rows], axis=0, mode="clip") if known else flat.materials[:0]
+    slotted = bool((worn[:, OFFSET["slot_count"]] > 0).any())
+    shown = slotted or bool((flat.lights["image"] >= 0).any())
+    images = "\n".join(f"{image.key} {image.colour_space}" for image in flat.textures) if shown else ""
+    return worn.tobytes(), flat.slots.tobytes() if slotted else b"", images.encode()
 
 
 def _same(a: FlatScene, b: FlatScene, sections: tuple[str, ...]) -> bool:

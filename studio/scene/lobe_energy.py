@@ -1,9 +1,11 @@
 """Directional albedos of the surface lobes: what a lobe reflects in all, seen from one angle.
 
-`surface.py` needs these numbers to layer one lobe over another without making or losing light and to give back the
-light that single-scattering microfacets lose. They are integrals without a closed form, so they are computed once by
-quadrature (`python -m studio.render.tracer.lobe_tables`, about half a minute), stored beside this module as 16-bit
-fractions, and read by `build()` in a millisecond. The tests compare the stored numbers with fresh quadrature.
+The surface closures (`render/tracer/surface.py`, `viewport/shaders/surface.glsl`) need these numbers to layer one lobe
+over another without making or losing light and to give back the light that single-scattering microfacets lose. They
+stand here because both renderers read them: a surface has the same energy in the viewport and in the final frame. They
+are integrals without a closed form, so they are computed once by quadrature (`python -m studio.scene.lobe_energy`,
+about half a minute), stored beside this module as 16-bit fractions, and read by `build()` in a millisecond. The tests
+compare the stored numbers with fresh quadrature.
 
 All tables are uniform grids over coordinates in [0, 1], the cosine fastest, and are read by multilinear interpolation:
 
@@ -76,9 +78,8 @@ def compute() -> NDArray[np.uint16]:
         for r in _axis(STRETCHED_ROUGHNESS)
         for mu in _axis(STRETCHED_COSINE) ** 2
     )
-    parts = (*parts, np.array(list(stretched)))
-    table = np.concatenate([np.asarray(part).ravel() for part in parts])
-    return np.rint(np.clip(table, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    table = np.concatenate([np.asarray(part).ravel() for part in (*parts, np.array(list(stretched)))])
+    return np.asarray(np.rint(np.clip(table, 0.0, 1.0) * 65535.0), np.uint16)
 
 
 def mirror_albedo(
@@ -103,7 +104,7 @@ def dielectric_albedo(roughness: float, mu: float, eta: Array, *, count: int = 6
 
 
 def fuzz_albedo(roughness: float, mu: float, *, count: int = 75025) -> float:
-    """Albedo of the fuzz lobe of colour 1 (see `surface.py`), seen at cosine `mu`."""
+    """Albedo of the fuzz lobe of colour 1 (see the closures), seen at cosine `mu`."""
     r = max(roughness, MIN_FUZZ_ROUGHNESS)
     mu = max(mu, 1e-4)
     mi, turn = _lattice(count)
