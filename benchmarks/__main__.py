@@ -15,11 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.parity import COLUMNS as PARITY_COLUMNS
 from benchmarks.render import COLUMNS
 from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("start", "bvh", "lights", "scene", "render")
+NAMES = ("start", "app", "bvh", "lights", "scene", "viewport", "parity", "interactive", "render")
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 
 
@@ -35,7 +36,7 @@ def run(name: str) -> list[Row]:
 
 def columns(name: str) -> dict[str, str]:
     """The columns of a benchmark's table."""
-    return {"render": COLUMNS, "scene": SCENE_COLUMNS}.get(name, TARGET_COLUMNS)
+    return {"render": COLUMNS, "scene": SCENE_COLUMNS, "parity": PARITY_COLUMNS}.get(name, TARGET_COLUMNS)
 
 
 def main() -> int:

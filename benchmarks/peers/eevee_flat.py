@@ -1,0 +1,60 @@
+"""Draw a plain scene with Blender's EEVEE, in Blender's own Python; prints one JSON object of times.
+
+    xvfb-run -a $MYRIAD_BPY_PYTHON benchmarks/peers/eevee_flat.py SCENE.npz OUT.npy [--size 640x360] [--turns 3]
+
+One sample a frame, no shadows. The first frame compiles shaders and is given apart; the clock runs over the render
+call with the scene kept on the card (persistent data), as in a viewport.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from cycles_flat import build
+from exchange import read
+
+
+def main() -> None:
+    """Draw one scene some times."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scene")
+    parser.add_argument("out")
+    parser.add_argument("--size", default="640x360")
+    parser.add_argument("--turns", type=int, default=3)
+    args = parser.parse_args()
+    width, height = (int(n) for n in args.size.split("x"))
+    build(read(args.scene))
+    scene, seconds = bpy.context.scene, []
+    scene.render.engine = "BLENDER_EEVEE"
+    scene.eevee.taa_render_samples, scene.eevee.use_shadows = 1, False
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    scene.render.resolution_percentage, scene.render.use_persistent_data = 100, True
+    scene.render.image_settings.file_format, scene.render.image_settings.color_depth = "OPEN_EXR", "32"
+    scene.view_settings.view_transform = "Raw"
+    with tempfile.TemporaryDirectory() as folder:
+        scene.render.filepath = os.path.join(folder, "out.exr")
+        for _ in range(args.turns + 1):
+            wall, cpu = time.perf_counter(), time.process_time()
+            bpy.ops.render.render(write_still=True)
+            seconds.append({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu})
+        pixels = np.array(bpy.data.images.load(scene.render.filepath).pixels[:], np.float32)
+    image = pixels.reshape(height, width, 4)[::-1, :, :3]
+    np.save(args.out, image)
+    print()  # Blender's own lines have no end
+    print(json.dumps({"first": seconds[0], "frames": seconds[1:], "mean": float(image.mean()),
+                      "version": bpy.app.version_string}))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

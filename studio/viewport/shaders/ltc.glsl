@@ -1,0 +1,219 @@
+// Lights that have a size: the integral of a cosine, and of glossy lobes, over the polygon that a shape shows.
+//
+// A shape is a polygon around a centre: a rectangle, a triangle, and for everything round one of `n` corners with the
+// same area. One walk around it clips every edge at the horizon and adds it to three integrals: of the cosine, of the
+// base's lobe, of the coat's lobe, the latter two in spaces where the lobe is a cosine (studio/viewport/ltc.py). The
+// integrals are vectors; where they point is where the light comes from as the lobe weighs it, which tells the Fresnel
+// factor, rough diffuse and fuzz. A lobe that sees light everywhere must give its albedo, so the Fresnel factor is led
+// to the albedo's as the light fills the lobe.
+//
+// A cosine cannot follow the long tail of a GGX lobe. But away from its peak the lobe is smooth, and a few points spread
+// over the shape, for which the closure is evaluated as it is, are exact there; as is one point for a light that is small
+// beside the lobe. The two forms are blended where the light comes near the peak.
+
+// A regular polygon has the area of the circle when its corners stand out by this.
+float even_area(int n) {
+    float turn = 2.0 * PI / float(n);
+    return sqrt(turn / sin(turn));
+}
+
+vec3 unit(vec3 v) { return v * inversesqrt(max(dot(v, v), 1e-30)); }
+
+struct Shape {
+    vec3 q;          // centre, from the receiver
+    vec3 a, b;       // half axes: corners are q + a cos + b sin
+    int n;           // corners
+    float phase;     // of the first corner
+    vec3 half_axis;  // tubes: from the middle to an end; the corners then run over the near arcs of both ends
+    float arc;       // tubes: half the angle of an arc, else 0
+    vec3 towards;    // unit direction to the middle
+    float seen;      // solid angle, for a light that is small
+    float extent;    // sine of half the angle that the shape fills, roughly
+};
+
+const int SHAPE_POINTS = 16;      // of a light that is not small
+const float NEAR_EXTENT = 0.3;    // a light that fills less beside the narrowest lobe is a point to it
+
+// The least alpha of the lobes; a Lambert surface counts as a broad one.
+float narrowest(Closure c) {
+    float narrow = GLOSSY ? min(c.alpha.x, c.alpha.y) : 0.4;
+    if (RICH && c.w_coat > 0.0) narrow = min(narrow, min(c.coat_alpha.x, c.coat_alpha.y));
+    return min(narrow, 0.4);
+}
+
+// Point k of `count` spread evenly over a shape, from the receiver, and its solid angle.
+vec3 shape_point(Shape h, int k, int count, out float seen) {
+    vec2 u = vec2((float(k) + 0.5) / float(count), fract(0.5 + float(k) * 0.6180339887));
+    vec3 v = h.q, normal = cross(h.a, h.b);
+    float area = 0.0;
+    if (h.arc > 0.0) {
+        // a tube: along it, and by the sine of the angle across
+        vec3 x = unit(h.half_axis);
+        float across = (2.0 * u.y - 1.0) * sin(h.arc);
+        normal = h.a * sqrt(1.0 - across * across) + h.b * across;
+        v += h.half_axis * (2.0 * u.x - 1.0) + normal;
+        area = 4.0 * length(h.half_axis) * length(h.a) * sin(h.arc) / sqrt(1.0 - across * across);
+    } else if (h.n == 3) {
+        float r = sqrt(u.x);
+        vec3 c0 = h.a, c1 = -0.5 * h.a + 0.8660254 * h.b, c2 = -0.5 * h.a - 0.8660254 * h.b;
+        v += c0 * (1.0 - r) + c1 * (r * (1.0 - u.y)) + c2 * (r * u.y);
+        area = 1.2990381 * length(normal);
+    } else if (h.n == 4) {
+        v += (h.a * (2.0 * u.x - 1.0) + h.b * (2.0 * u.y - 1.0)) * 0.70710678;
+        area = 2.0 * length(normal);
+    } else {
+        float r = sqrt(u.x) / even_area(h.n), turn = 2.0 * PI * u.y;
+        v += (h.a * cos(turn) + h.b * sin(turn)) * r;
+        area = PI * length(normal) / (even_area(h.n) * even_area(h.n));
+    }
+    float d2 = max(dot(v, v), 1e-12);
+    v *= inversesqrt(d2);
+    seen = area * abs(dot(v, unit(normal))) / (d2 * float(count));
+    return v;
+}
+
+vec3 shape_corner(Shape h, int k) {
+    float turn = h.phase + 2.0 * PI * float(k) / float(h.n);
+    vec3 end = vec3(0.0);
+    if (h.arc > 0.0) {
+        int half_ = h.n / 2;
+        bool first = k < half_;
+        turn = (2.0 * float(first ? k : h.n - 1 - k) / float(half_ - 1) - 1.0) * h.arc;
+        end = first ? h.half_axis : -h.half_axis;
+    }
+    return h.q + end + h.a * cos(turn) + h.b * sin(turn);
+}
+
+// Integral of the cosine's vector along the edge from a to b (unit): their cross product times angle over sine of it.
+// The angle over its sine is our own rational fit over cosines 0 .. 1, within 6e-7.
+vec3 edge_vector(vec3 a, vec3 b) {
+    float x = dot(a, b), y = abs(x);
+    float v = (1.57079545 + y * (0.90582022 + y * 0.02603294)) / (1.0 + y * (1.21324314 + y * 0.28940408));
+    if (x < 0.0) v = PI * inversesqrt(max(1.0 - x * x, 1e-7)) - v;
+    return cross(a, b) * v;
+}
+
+vec3 ltc_inverse(vec4 m, vec3 v) {
+    float x = (v.x + m.y * v.z) / m.x;
+    return vec3(x, (v.y - m.w * x) / m.z, v.z);
+}
+vec3 ltc_forward(vec4 m, vec3 v) { return vec3(m.x * v.x - m.y * v.z, m.z * v.y + m.w * v.x, v.z); }
+
+// The frame of a lobe: x along the view on the surface.
+mat3 lobe_frame(vec3 N, vec3 V, vec3 T) {
+    vec3 x = V - N * dot(N, V);
+    float length2 = dot(x, x);
+    x = length2 > 1e-10 ? x * inversesqrt(length2) : unit(T - N * dot(N, T));
+    return mat3(x, cross(N, x), N);
+}
+
+struct Walk {
+    mat3 frame, coat_frame;    // columns are the axes
+    vec4 ltc, coat_ltc;
+    vec3 cosine, base, coat;   // the integrals so far
+};
+
+void walk_edge(inout Walk w, vec3 a, vec3 b) {
+    w.cosine += edge_vector(unit(a), unit(b));
+    if (GLOSSY) w.base += edge_vector(unit(ltc_inverse(w.ltc, a)), unit(ltc_inverse(w.ltc, b)));
+    if (RICH) {
+        vec3 ca = ltc_inverse(w.coat_ltc, (w.frame * a) * w.coat_frame);
+        vec3 cb = ltc_inverse(w.coat_ltc, (w.frame * b) * w.coat_frame);
+        w.coat += edge_vector(unit(ca), unit(cb));
+    }
+}
+
+Walk walk_shape(Closure c, Shape h, bool there) {
+    Walk w;
+    w.frame = lobe_frame(c.N, c.V, c.T);
+    w.coat_frame = RICH ? lobe_frame(c.coat_N, c.V, c.T) : w.frame;
+    w.ltc = c.ltc;
+    w.coat_ltc = c.coat_ltc;
+    w.cosine = w.base = w.coat = vec3(0.0);
+    vec3 last = shape_corner(h, h.n - 1) * w.frame;
+    vec3 leave = vec3(0.0), enter = vec3(0.0);
+    int corners = there ? h.n : 0;
+    for (int k = 0; k < corners; k++) {
+        vec3 next = shape_corner(h, k) * w.frame;
+        vec3 a = last, b = next;
+        last = next;
+        if (max(a.z, b.z) > 0.0) {
+            vec3 crossing = mix(a, b, a.z / (abs(a.z - b.z) > 1e-30 ? a.z - b.z : 1.0));
+            crossing.z = 0.0;
+            if (a.z <= 0.0) enter = a = crossing;
+            if (b.z <= 0.0) leave = b = crossing;
+            walk_edge(w, a, b);
+        }
+    }
+    if (dot(leave, leave) > 0.0 && dot(enter, enter) > 0.0) walk_edge(w, leave, enter);
+    // seen from the other side a polygon runs the other way
+    float side = w.cosine.z < 0.0 ? -1.0 : 1.0;
+    w.cosine *= side;
+    w.base *= side;
+    w.coat *= side;
+    return w;
+}
+
+// What a lobe makes of light that its integral `v` found: its share of the lobe, and the direction it came from.
+float lobe_share(vec4 m, mat3 frame, vec3 v, out vec3 L) {
+    L = frame * unit(ltc_forward(m, v));
+    return clamp(v.z / (2.0 * PI), 0.0, 1.0);
+}
+
+// Fresnel factor at the mean direction of a whole lobe.
+float whole_fresnel(vec4 m, mat3 frame, vec3 V, float eta) {
+    vec3 L = frame * unit(vec3(-m.y, 0.0, 1.0));
+    return fresnel_dielectric(clamp(dot(V, unit(V + L)), 0.0, 1.0), eta);
+}
+
+// Light of radiance 1 from a shape, as diffuse and specular parts.
+void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
+    float narrow = narrowest(c);
+    // how far the nearest of the light is from the peak, as the half vector sees it
+    vec3 H = unit(c.V + h.towards);
+    float off = max(sqrt(max(1.0 - square(dot(c.N, H)), 0.0)) - 0.5 * h.extent, 0.0);
+    float large = smoothstep(NEAR_EXTENT, 2.0 * NEAR_EXTENT, h.extent / narrow);
+    float peak = large * smoothstep(0.2, 0.5, 0.26 * h.extent * inversesqrt(narrow * narrow + off * off));
+    vec3 through = vec3(0.0);  // from behind, where cosines know nothing
+    diffuse = specular = vec3(0.0);
+    float sampled = 0.0;
+    int count = large > 0.0 ? SHAPE_POINTS : 1;
+    for (int k = 0; k < count; k++) {
+        float seen = h.seen;
+        vec3 L = h.towards;
+        if (count > 1) L = shape_point(h, k, count, seen);
+        vec3 soft, shiny;
+        evaluate(c, L, soft, shiny);
+        diffuse += soft * seen;
+        if (dot(c.Ng, L) > 0.0) sampled += max(dot(c.N, L), 0.0) * seen;
+        if (dot(c.N, L) < 0.0) through += shiny * seen;
+        else specular += shiny * seen;
+    }
+    specular += through;
+    Walk w = walk_shape(c, h, large > 0.0);
+    if (large <= 0.0) return;
+
+    // the points say how the surface scatters what arrives, the polygon how much that is
+    float lux = 0.5 * w.cosine.z;
+    vec3 soft = sampled > 1e-9 ? diffuse * (lux / sampled) : c.diffuse * lux, shiny = vec3(0.0), L;
+    if (GLOSSY) {
+        float share = lobe_share(w.ltc, w.frame, w.base, L);
+        vec3 dielectric, metal, reflected, refracted;
+        interface_at(c, clamp(dot(c.V, unit(c.V + L)), 0.0, 1.0), dielectric, metal);
+        if (c.gloss_share > 0.0) {
+            float whole = max(whole_fresnel(w.ltc, w.frame, c.V, c.eta) * c.mirror, 1e-6);
+            dielectric *= mix(1.0, c.gloss_share / whole, share);
+        }
+        split_base(c, dielectric, metal, reflected, refracted);
+        shiny = reflected * (share * c.mirror);
+        if (RICH && c.s.coat_weight > 0.0 && !c.inside) shiny *= coat_pass(c.s, clamp(dot(c.N, L), 0.0, 1.0));
+    }
+    if (RICH && c.w_coat > 0.0) {
+        float share = lobe_share(w.coat_ltc, w.coat_frame, w.coat, L);
+        float fresnel = fresnel_dielectric(clamp(dot(c.V, unit(c.V + L)), 0.0, 1.0), c.s.coat_ior);
+        float whole = max(whole_fresnel(w.coat_ltc, w.coat_frame, c.V, c.s.coat_ior) * c.coat_mirror, 1e-6);
+        shiny += c.w_coat * fresnel * mix(1.0, c.coat_share / whole, share) * share * c.coat_mirror;
+    }
+    diffuse = mix(diffuse, soft, large);
+    specular = mix(specular, shiny + through, peak);
+}

@@ -1,0 +1,39 @@
+"""How the tools of a window are set: which tool, in which axes, about which point, with what snapping.
+
+One `ToolSettings` is shared by all viewports of a window, so that switching to Rotate switches everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from studio.viewport.snapping import Snapping
+
+Mode = Literal["select", "move", "rotate", "scale"]
+Space = Literal["world", "local", "parent", "view"]
+Pivot = Literal["median", "bounds", "active", "individual"]
+Preset = Literal["blender", "maya", "houdini"]
+
+MODES: tuple[Mode, ...] = ("select", "move", "rotate", "scale")
+SPACES: tuple[Space, ...] = ("world", "local", "parent", "view")
+PIVOTS: tuple[Pivot, ...] = ("median", "bounds", "active", "individual")
+PRESETS: tuple[Preset, ...] = ("blender", "maya", "houdini")
+
+
+@dataclass(slots=True)
+class ToolSettings:
+    """Set freely at any time; a gesture that is going on keeps what it began with.
+
+    `mode` is the gizmo shown, `space` its axes, `pivot` what a selection turns and scales about ("individual": each
+    about itself), `preset` the navigation. `light_handles` shows manipulators of lights and cameras.
+    """
+
+    mode: Mode = "move"
+    space: Space = "world"
+    pivot: Pivot = "median"
+    preset: Preset = "blender"
+    snapping: Snapping = field(default_factory=Snapping)
+    light_handles: bool = True
+    orbit_selection: bool = True  # orbit about what is selected instead of the view's own pivot
+    zoom_to_cursor: bool = True
