@@ -17,7 +17,7 @@ from typing import NoReturn
 from studio import __version__
 from studio.errors import StudioError, UsageError
 
-COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app")
+COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app", "playblast")
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
 
     _add_render(add("render", "Render a scene to a picture or an image sequence."))
+    _add_playblast(add("playblast", "Draw a scene as the viewport shows it, to pictures or a film."))
     merge = add("merge", "Merge partial renders into a picture or a larger partial.")
     merge.add_argument("parts", nargs="+", metavar="PART", help="partial renders (.part)")
     merge.add_argument("-o", "--output", required=True, metavar="OUT", help="picture or .part to write")
@@ -62,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print JSON, one object a line")
     app = add("app", "Open the studio.")
     app.add_argument("scene", nargs="?", default="", metavar="PROJECT|SCENE")
+    app.add_argument("--script", default="", metavar="FILE.py", help="run this Python file with the studio as `studio`")
+    app.add_argument("--screenshot", default="", metavar="OUT.png", help="write a picture of the window, and leave")
+    app.add_argument("--size", default="", metavar="WxH", help="size of the window (default 1440x900)")
+    app.add_argument("--layout", default="", metavar="NAME", help="open with this layout of the panels")
     return parser
 
 
@@ -97,6 +102,24 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     add("--skip-existing", action="store_true", help="leave frames alone whose file is there")
     _add_reading(render)
     _add_look(render)
+
+
+def _add_playblast(playblast: argparse.ArgumentParser) -> None:
+    add = playblast.add_argument
+    add("scene", metavar="SCENE", help=".glb, .gltf, .obj or a project")
+    add("-o", "--output", required=True, metavar="PATTERN", help=".png, with #### for the frame; .mp4, .mov or .webm")
+    add("--frames", metavar="RANGE", help="like 1-24,30-40x2 (default: the first, or all for a pattern or a film)")
+    add("--camera", default="", metavar="NAME", help="look through this camera")
+    add("--size", default="1280x720", metavar="WxH", help="pixels (default 1280x720)")
+    add("--samples", default="1", metavar="N", help="pictures to smooth a frame's edges with (default 1)")
+    add("--mode", default="lit", metavar="NAME", help="lit (default), clay, albedo, wireframe, normals, ...")
+    add("--view", metavar="NAME", help="OCIO view (default ACES 2.0 SDR)")
+    add("--exposure", metavar="EV", help="stops (default: the camera's)")
+    add("--ambient-occlusion", action="store_true", help="darken corners")
+    add("--bloom", action="store_true", help="let bright things glow")
+    add("--device", default="egl", metavar="NAME", help="egl (default) or x11")
+    _add_reading(playblast)
+    add("--json", action="store_true", help="print JSON, one object a line")
 
 
 def _add_look(command: argparse.ArgumentParser) -> None:
@@ -159,12 +182,8 @@ def _drop_output() -> None:
 def _run(args: argparse.Namespace) -> int:
     from studio.command_line.console import Console
 
-    if args.command == "app":
-        from studio.errors import Unsupported
-
-        raise Unsupported("this build has no desktop application yet; use studio render, or studio --help")
     module = importlib.import_module(f"studio.command_line.{_HOMES.get(args.command, args.command)}")
-    code: int = module.run(args, Console(json=args.json))
+    code: int = module.run(args, Console(json=getattr(args, "json", False)))
     return code
 
 

@@ -92,8 +92,6 @@ def fails(capsys, code, *arguments) -> str:
         (10, "missing.part", ["merge", "missing.part", "-o", "OUT/f.exr"]),
         (2, "extension", ["merge", "missing.part", "-o", "OUT/f.gif"]),
         (2, "no benchmark", ["bench", "nothing-like-it"]),
-        (11, "desktop", []),
-        (11, "desktop", ["SCENE"]),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_with_its_code(capsys, scene, tmp_path, code, word, arguments):

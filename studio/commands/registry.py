@@ -47,6 +47,7 @@ def selected(*kinds: type[msgspec.Struct]) -> Condition:
         scene = studio.document.scene
         return any(not kinds or isinstance(scene.get(id_), kinds) for id_ in studio.document.selection)
 
+    holds.kinds = kinds  # type: ignore[attr-defined]  # so that an interface can say what is missing
     return holds
 
 

@@ -1,0 +1,480 @@
+"""The light list: every light a row, its strength and colour in columns, edited for all selected rows at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QAbstractTableModel,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QSortFilterProxyModel,
+    Qt,
+)
+from PySide6.QtGui import QBrush
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.commands.registry import N_
+from studio.commands.studio import Studio, Update
+from studio.errors import StudioError
+from studio.scene import edits
+from studio.scene.document import Change
+from studio.scene.entities import Id
+from studio.scene.lights import Light
+from studio.scene.photometry import units_of
+from studio.scene.scene import Scene
+from studio.scene.schema import Touches, fields
+from studio.ui import theme
+from studio.ui.color_edit import Color, ColorEdit, seen
+from studio.ui.expressions import understand
+from studio.ui.i18n import say, tr, translated
+from studio.ui.number_edit import shown
+from studio.ui.panel import Desk, panel
+
+# columns in their order; all of them are fields of a light
+COLUMNS = (
+    "muted",
+    "solo",
+    "name",
+    "light",
+    "intensity",
+    "unit",
+    "exposure",
+    "color",
+    "temperature_k",
+    "group",
+)
+_SWITCHES = ("muted", "solo")
+_WIDTHS = {
+    "muted": 28,
+    "solo": 28,
+    "name": 150,
+    "light": 84,
+    "intensity": 76,
+    "unit": 48,
+    "exposure": 70,
+    "color": 56,
+    "temperature_k": 96,
+    "group": 96,
+}
+_ROOT = QModelIndex()
+_drags = itertools.count()
+# made once: a view asks for them thousands of times
+_SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
+_EDITABLE = _SELECTABLE | Qt.ItemFlag.ItemIsEditable
+SORT_ROLE = Qt.ItemDataRole.UserRole + 1
+Index = QModelIndex | QPersistentModelIndex
+
+
+class LightModel(QAbstractTableModel):
+    """Lights of the scene in its order."""
+
+    def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self._scene = studio.scene
+        self.ids: list[Id] = _lights(self._scene)
+        self._row = {id_: row for row, id_ in enumerate(self.ids)}
+        self.selected_ids: Callable[[], Sequence[Id]] = lambda: studio.selection
+
+    def heard(self, change: Change) -> None:
+        """The document changed: repaint the rows that differ, or lay out anew when lights came or went."""
+        if change.after is self._scene:
+            return
+        before, self._scene = self._scene, change.after
+        ids = self.ids
+        if change.touches & Touches.HIERARCHY or change.source not in ("edit", "undo", "redo"):
+            ids = _lights(self._scene)
+        if ids != self.ids:
+            self.beginResetModel()
+            self.ids, self._row = ids, {id_: row for row, id_ in enumerate(ids)}
+            self.endResetModel()
+            return
+        rows = [self._row[id_] for id_ in change.ids if id_ in self._row and self._differs(before, id_)]
+        if rows:
+            self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), len(COLUMNS) - 1))
+
+    def _differs(self, before: Scene, id_: Id) -> bool:
+        return before.entities.get(id_) is not self._scene.entities[id_]
+
+    def light(self, row: int) -> Light:
+        """The light of a row."""
+        found = self._scene.entities[self.ids[row]]
+        assert isinstance(found, Light)
+        return found
+
+    def row_of(self, id_: Id) -> int:
+        """The row of a light, -1 for what is none."""
+        return self._row.get(id_, -1)
+
+    def rowCount(self, parent: Index = _ROOT) -> int:
+        """How many lights."""
+        return 0 if parent.isValid() else len(self.ids)
+
+    def columnCount(self, parent: Index = _ROOT) -> int:
+        """How many columns."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Labels of the fields; switches have icons."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
+            return None
+        name = COLUMNS[section]
+        if role == Qt.ItemDataRole.DisplayRole and name not in _SWITCHES:
+            return tr(fields(Light)[name].label)
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return tr(fields(Light)[name].label)
+        if role == Qt.ItemDataRole.DecorationRole and name in _SWITCHES:
+            return theme.icon("mute" if name == "muted" else "solo", "dim")
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """What a cell shows."""
+        if not index.isValid():
+            return None
+        light, name = self.light(index.row()), COLUMNS[index.column()]
+        value = getattr(light, name)
+        if role == Qt.ItemDataRole.EditRole:
+            return value
+        if role == SORT_ROLE:
+            return sum(value) if name == "color" else value.lower() if isinstance(value, str) else float(value)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(light, name, value)
+        if role == Qt.ItemDataRole.DecorationRole:
+            if name in _SWITCHES:
+                icon = "mute" if name == "muted" else "solo"
+                return theme.icon(icon, "accent" if value else "disabled")
+            return theme.icon(f"light-{light.light}") if name == "name" else None
+        if role == Qt.ItemDataRole.BackgroundRole and name == "color":
+            return QBrush(seen(light.color))
+        if role == Qt.ItemDataRole.ForegroundRole and (light.muted or not light.visible):
+            return theme.color("disabled")
+        if role == Qt.ItemDataRole.ForegroundRole and name == "temperature_k" and not light.use_temperature:
+            return theme.color("disabled")
+        if role == Qt.ItemDataRole.TextAlignmentRole and not isinstance(value, (str, tuple)):
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.AccessibleTextRole and name in _SWITCHES:
+            return f"{tr(fields(Light)[name].label)}: {tr('On') if value else tr('Off')}"
+        return None
+
+    def _text(self, light: Light, name: str, value: Any) -> str:
+        if name in _SWITCHES or name == "color":
+            return ""
+        if name == "name":
+            return str(value or light.id)
+        if name == "light":
+            return tr(str(value).capitalize())
+        if isinstance(value, str):
+            return value
+        unit = fields(Light)[name].spec.unit
+        return f"{shown(value)} {unit}".rstrip()
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Everything but the switches can be edited; those are clicked."""
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        return _SELECTABLE if COLUMNS[index.column()] in _SWITCHES else _EDITABLE
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Edit a field of the light, and of all selected lights when it is one of them."""
+        if not index.isValid() or role != Qt.ItemDataRole.EditRole:
+            return False
+        return self.set_field(self.ids[index.row()], COLUMNS[index.column()], value)
+
+    def set_field(self, id_: Id, name: str, value: Any, *, coalesce: str = "") -> bool:
+        """Edit one field; a text for a number may be an expression or relative."""
+        chosen = [i for i in self.selected_ids() if i in self._row]
+        ids = chosen if id_ in chosen else [id_]
+        field = fields(Light)[name]
+        if value == getattr(self._scene.entities[id_], name) and len(ids) == 1:
+            return False
+        try:
+            with self._studio.document.edit(field.label, coalesce=coalesce) as edit:
+                if name == "light":
+                    edit.apply(edits.set_light_kind, ids, value)
+                elif name == "name":
+                    for number, each in enumerate(ids, 1):
+                        edit.apply(edits.rename, each, str(value) if len(ids) == 1 else f"{value} {number}")
+                elif isinstance(value, str) and field.shape == "float":
+                    entry = understand(value, unit=field.spec.unit)
+                    edit.apply(edits.change_numbers, ids, name, entry.new)
+                    if name == "temperature_k":
+                        edit.apply(edits.set_field, ids, "use_temperature", True)
+                else:
+                    edit.apply(edits.set_field, ids, name, value)
+        except StudioError as fault:
+            self._studio.face.notify(str(fault), kind="error")
+            return False
+        return True
+
+    def toggle(self, row: int, name: str) -> None:
+        """Turn a switch over, for all selected lights when the row is one of them."""
+        on = not getattr(self.light(row), name)
+        self.set_field(self.ids[row], name, on)
+
+
+def _lights(scene: Scene) -> list[Id]:
+    return [id_ for id_, entity in scene.entities.items() if isinstance(entity, Light)]
+
+
+class LightDelegate(QStyledItemDelegate):
+    """Editors of cells: texts that understand expressions, menus for kind and unit, a picker for colours."""
+
+    def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
+        """The editor of a column."""
+        name = COLUMNS[index.column()]
+        editor: QWidget
+        if name in ("light", "unit"):
+            menu = editor = QComboBox(parent)
+            kind = index.model().index(index.row(), COLUMNS.index("light")).data(Qt.ItemDataRole.EditRole)
+            for choice in fields(Light)["light"].spec.choices if name == "light" else units_of(kind):
+                menu.addItem(tr(choice.capitalize()) if name == "light" else choice, choice)
+            menu.activated.connect(lambda: self._done(menu))
+        elif name == "color":
+            editor = self._swatch(parent, index)
+        else:
+            editor = QLineEdit(parent)
+        editor.setObjectName(f"cell-{name}")
+        editor.setAccessibleName(tr(fields(Light)[name].label))
+        return editor
+
+    def _done(self, editor: QWidget) -> None:
+        self.commitData.emit(editor)
+        self.closeEditor.emit(editor)
+
+    def _swatch(self, parent: QWidget, index: Index) -> ColorEdit:
+        """A picker whose drag is one step of the history."""
+        swatch = ColorEdit(limit=None, parent=parent)
+        table = self.parent()
+        assert isinstance(table, LightTable)
+        lights = table.lights
+        id_ = lights.ids[table.filter.mapToSource(index).row()]
+        token = ""
+
+        def began() -> None:
+            nonlocal token
+            token = f"lights-color-{next(_drags)}"
+
+        def changed(color: Color) -> None:
+            swatch.set_color(color)
+            lights.set_field(id_, "color", color, coalesce=token)
+
+        def ended(kept: bool) -> None:
+            if not kept:
+                self._studio.document.abandon(token)
+
+        swatch.began.connect(began)
+        swatch.changed.connect(changed)
+        swatch.ended.connect(ended)
+        return swatch
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Show the value in the editor."""
+        value = index.data(Qt.ItemDataRole.EditRole)
+        if isinstance(editor, QComboBox):
+            editor.setCurrentIndex(editor.findData(value))
+        elif isinstance(editor, ColorEdit):
+            editor.set_color(value)
+        elif isinstance(editor, QLineEdit) and not editor.isModified():
+            editor.setText(value if isinstance(value, str) else repr(value))
+            editor.selectAll()
+
+    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
+        """Give what was entered to the model."""
+        if isinstance(editor, QComboBox):
+            model.setData(index, editor.currentData())
+        elif isinstance(editor, QLineEdit) and editor.isModified():
+            model.setData(index, editor.text())
+
+
+class LightTable(QTableView):
+    """The table; a press on a switch turns it."""
+
+    def __init__(self, studio: Studio, model: LightModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("light-table")
+        self.lights = model
+        self.filter = QSortFilterProxyModel(self)
+        self.filter.setSourceModel(model)
+        self.filter.setSortRole(SORT_ROLE)
+        self.filter.setFilterKeyColumn(-1)
+        self.filter.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.setModel(self.filter)
+        self.setItemDelegate(LightDelegate(studio, self))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setSortingEnabled(True)
+        self.filter.sort(-1)
+        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.horizontalHeader().setSortIndicatorClearable(True)
+        self.verticalHeader().hide()
+        self.setShowGrid(False)
+        self.setAlternatingRowColors(True)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setTabKeyNavigation(False)
+        self.fit()
+
+    def fit(self) -> None:
+        """Heights and widths at the interface's scale."""
+        self.verticalHeader().setDefaultSectionSize(theme.size(22))
+        self.verticalHeader().setMinimumSectionSize(theme.size(18))
+        for column, name in enumerate(COLUMNS):
+            self.setColumnWidth(column, theme.size(_WIDTHS[name]))
+        self.horizontalHeader().setStretchLastSection(True)
+
+    def row_at(self, index: QModelIndex) -> int:
+        """The model's row of an index of the view."""
+        return self.filter.mapToSource(index).row()
+
+    def mousePressEvent(self, event: Any) -> None:
+        """Switches are turned on the press and select nothing."""
+        index = self.indexAt(event.position().toPoint())
+        if (
+            event.button() == Qt.MouseButton.LeftButton
+            and index.isValid()
+            and COLUMNS[index.column()] in _SWITCHES
+            and not event.modifiers()
+        ):
+            self.lights.toggle(self.row_at(index), COLUMNS[index.column()])
+            return
+        super().mousePressEvent(event)
+
+
+@panel("light_list", N_("Lights"), "bottom", "lights")
+class LightList(QWidget):
+    """The table with its search field and a count."""
+
+    def __init__(self, studio: Studio, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("light-list")
+        self._studio, self._desk = studio, desk
+        self.model = LightModel(studio, self)
+        self.table = LightTable(studio, self.model)
+        say(self.table.setAccessibleName, N_("Lights"))
+        self.search = QLineEdit()
+        self.search.setObjectName("light-search")
+        self.search.setClearButtonEnabled(True)
+        say(self.search.setPlaceholderText, N_("Filter lights"))
+        say(self.search.setAccessibleName, N_("Filter lights"))
+        self._count = QLabel()
+        self._count.setProperty("role", "dim")
+        bar = QHBoxLayout()
+        bar.setContentsMargins(theme.size(6), theme.size(4), theme.size(6), theme.size(4))
+        bar.addWidget(self.search, 1)
+        bar.addWidget(self._count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(bar)
+        layout.addWidget(self.table, 1)
+        self._following = False
+        self.search.textChanged.connect(self._search)
+        self.table.selectionModel().selectionChanged.connect(self._selected)
+        self.table.customContextMenuRequested.connect(self._menu)
+        theme.signals().changed.connect(self.table.fit)
+        self._forget = studio.watch(self._heard)
+        translated(self._relabel)
+        self._follow()
+
+    def close_panel(self) -> None:
+        """Stop listening."""
+        self._forget()
+
+    def _relabel(self) -> None:
+        self.model.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(COLUMNS) - 1)
+        self._tell_count()
+
+    def _tell_count(self) -> None:
+        total = self.model.rowCount()
+        chosen = sum(1 for id_ in self._studio.selection if self.model.row_of(id_) >= 0)
+        silent = sum(1 for row in range(total) if self.model.light(row).muted)
+        parts = [tr("{count} lights", count=total)]
+        if chosen:
+            parts.append(tr("{count} selected", count=chosen))
+        if silent:
+            parts.append(tr("{count} muted", count=silent))
+        self._count.setText("  ·  ".join(parts))
+
+    def _heard(self, update: Update) -> None:
+        if update.change is None:
+            return
+        self._following = True
+        try:
+            self.model.heard(update.change)
+        finally:
+            self._following = False
+        if update.change.selected or update.change.touches & Touches.HIERARCHY:
+            self._follow()
+        self._tell_count()
+
+    def _search(self, text: str) -> None:
+        self._following = True
+        try:
+            self.table.filter.setFilterFixedString(text.strip())
+        finally:
+            self._following = False
+        self._follow()
+
+    def _selected(self, chosen: QItemSelection, dropped: QItemSelection) -> None:
+        if self._following:
+            return
+        rows = sorted(self.table.row_at(index) for index in self.table.selectionModel().selectedRows())
+        self._studio.select([self.model.ids[row] for row in rows])
+
+    def _follow(self) -> None:
+        """The document's selection becomes the table's."""
+        wanted = {row for id_ in self._studio.selection if (row := self.model.row_of(id_)) >= 0}
+        selected = {self.table.row_at(index) for index in self.table.selectionModel().selectedRows()}
+        if wanted == selected:
+            return
+        self._following = True
+        try:
+            selection = QItemSelection()
+            for first, last in _runs(sorted(self._shown_rows(wanted))):
+                selection.select(self.table.filter.index(first, 0), self.table.filter.index(last, len(COLUMNS) - 1))
+            flags = QItemSelectionModel.SelectionFlag
+            self.table.selectionModel().select(selection, flags.ClearAndSelect | flags.Rows)
+            if len(wanted) == 1 and not selection.isEmpty():
+                self.table.scrollTo(selection.indexes()[0])
+        finally:
+            self._following = False
+
+    def _shown_rows(self, rows: set[int]) -> list[int]:
+        mapped = (self.table.filter.mapFromSource(self.model.index(row, 0)) for row in rows)
+        return [index.row() for index in mapped if index.isValid()]
+
+    def _menu(self, at: QPoint) -> None:
+        self._desk.context_menu("lights", self.table).popup(self.table.viewport().mapToGlobal(at))
+
+
+def _runs(rows: list[int]) -> list[tuple[int, int]]:
+    """Consecutive rows as first and last, so that 300 selected rows are one range."""
+    out: list[tuple[int, int]] = []
+    for row in rows:
+        if out and out[-1][1] == row - 1:
+            out[-1] = (out[-1][0], row)
+        else:
+            out.append((row, row))
+    return out

@@ -1,0 +1,121 @@
+"""What tests of the window share: a display with a window manager, one application of Qt, and a studio in it.
+
+The window is tested as it is used: on an X server (Xvfb, started by pytest-xvfb) with OpenGL held at 4.1, under a
+window manager where there is one, with preferences and data in a folder of the test. Any warning of Qt fails a test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["MESA_GL_VERSION_OVERRIDE"] = "4.1"
+os.environ["MESA_GLSL_VERSION_OVERRIDE"] = "410"
+
+if sys.platform.startswith("linux") and not shutil.which("Xvfb") and not os.environ.get("DISPLAY"):
+    pytest.skip("needs a display: install xvfb, or run in a desktop session", allow_module_level=True)
+
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from studio.commands.preferences import Preferences
+from studio.ui import gl
+
+gl.prepare()  # before there is an application
+SHOT_SIZE = (1440, 900)
+
+
+@pytest.fixture(scope="session")
+def qapp_args() -> list[str]:
+    return ["studio"]
+
+
+@pytest.fixture(scope="session")
+def window_manager(qapp: QApplication) -> Iterator[str]:
+    """openbox, for as long as the tests run; skips where it is not installed."""
+    if not shutil.which("openbox"):
+        pytest.skip("needs a window manager: install openbox")
+    process = subprocess.Popen(["openbox", "--sm-disable"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield "openbox"
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preferences and data of the test alone, and English."""
+    monkeypatch.setenv("MYRIAD_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("MYRIAD_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def application(qapp: QApplication, qtbot: QtBot) -> Iterator[Any]:
+    """A studio with no window yet; everything of it is gone afterwards, its threads included."""
+    from studio.ui.application import Application
+
+    made = Application(qapp, Preferences(language="en"))
+    yield made
+    made.close()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    left = [w for w in QApplication.topLevelWidgets() if w.isVisible()]
+    assert left == [], f"windows are left open: {left}"
+    threads = [t.name for t in threading.enumerate() if t.name.startswith("studio-window")]
+    assert threads == [], "threads of the bridge are left"
+
+
+@pytest.fixture
+def window(application: Any, qtbot: QtBot) -> Any:
+    """A window with the default layout, shown and drawn."""
+    made = application.new_window()
+    made.resize(*SHOT_SIZE)
+    qtbot.waitExposed(made)
+    qtbot.waitUntil(lambda: bool(made.views) and made.views[0].size != (1, 1))
+    return made
+
+
+@pytest.fixture
+def active_window(window_manager: str, window: Any, qtbot: QtBot) -> Any:
+    """The window, active under a window manager, so that it gets keys."""
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=15000)
+    return window
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the dialogs will answer, in their order; a question that nobody foresaw fails the test."""
+    from studio.ui import dialogs
+
+    given: list[Any] = []
+
+    def answer(*asked: Any, **_: Any) -> Any:
+        assert given, f"an unexpected question: {asked[1:]}"
+        return given.pop(0)
+
+    for name in ("ask", "ask_choice", "ask_open", "ask_save", "ask_text"):
+        monkeypatch.setattr(dialogs, name, answer)
+    return given
+
+
+@pytest.fixture
+def shot(request: pytest.FixtureRequest) -> Callable[[QWidget, str], None]:
+    """Keep a picture of a window, to be looked at: in MYRIAD_SHOTS, when that is set."""
+
+    def keep(widget: QWidget, name: str) -> None:
+        folder = os.environ.get("MYRIAD_SHOTS")
+        picture = widget.grab()
+        assert not picture.isNull()
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            picture.save(str(Path(folder) / f"{name}.png"))
+
+    return keep

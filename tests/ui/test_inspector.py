@@ -1,0 +1,207 @@
+"""The inspector: one light or three hundred, each edit one step of the history."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QToolButton
+
+from studio.commands.studio import Studio
+from studio.scene.entities import Camera, MeshObject
+from studio.scene.geometry import Morph, make_mesh
+from studio.scene.lights import Light
+from studio.scene.materials import Material
+from studio.scene.scene import Scene
+from studio.ui.inspector import Inspector
+from studio.ui.number_edit import MIXED, NumberEdit
+from tests.ui.desk import PlainDesk
+
+
+@pytest.fixture
+def studio():
+    mesh = make_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
+    return Studio(
+        scene=Scene().add(
+            *(Light(id=f"l{i}", name=f"lamp {i}", exposure=float(i)) for i in range(4)),
+            Light(id="spot", light="spot"),
+            Camera(id="cam"),
+            Material(id="red", name="red"),
+            mesh,
+            MeshObject(id="body", mesh=mesh.key, materials=("red",)),
+        )
+    )
+
+
+@pytest.fixture
+def inspector(qtbot, studio):
+    panel = Inspector(studio, PlainDesk(studio))
+    qtbot.addWidget(panel)
+    panel.resize(320, 700)
+    panel.show()
+    yield panel
+    panel.close_panel()
+
+
+def _number(panel, name) -> NumberEdit:
+    return panel.findChild(NumberEdit, f"field-{name}")
+
+
+def _type(qtbot, edit, text):
+    edit.start_typing()
+    edit.selectAll()
+    qtbot.keyClicks(edit, text)
+    qtbot.keyClick(edit, Qt.Key.Key_Return)
+
+
+def test_nothing_selected_says_so(inspector):
+    assert inspector._nothing.isVisible() and not inspector._area.isVisible()
+
+
+def test_typing_sets_every_selected_light_in_one_step(qtbot, studio, inspector):
+    studio.select(["l0", "l1", "l2"])
+    assert _number(inspector, "exposure").text() == MIXED
+    _type(qtbot, _number(inspector, "exposure"), "2.5")
+    assert [studio.scene.entities[f"l{i}"].exposure for i in range(4)] == [2.5, 2.5, 2.5, 3.0]
+    studio.run("edit.undo")
+    assert [studio.scene.entities[f"l{i}"].exposure for i in range(4)] == [0.0, 1.0, 2.0, 3.0]
+    assert not studio.document.undo_label
+
+
+def test_a_relative_entry_keeps_the_differences(qtbot, studio, inspector):
+    studio.select(["l0", "l1"])
+    _type(qtbot, _number(inspector, "exposure"), "+=1")
+    assert [studio.scene.entities[f"l{i}"].exposure for i in range(2)] == [1.0, 2.0]
+
+
+def test_a_drag_is_one_step_and_escape_takes_it_back(studio, inspector):
+    studio.select(["l0", "l1"])
+    edit = _number(inspector, "exposure")
+    before = studio.scene
+    QTest.mousePress(edit, Qt.MouseButton.LeftButton, pos=QPoint(20, 8))
+    for x in (30, 60, 90):
+        QTest.mouseMove(edit, QPoint(x, 8))
+    assert studio.scene is not before
+    QTest.keyClick(edit, Qt.Key.Key_Escape)
+    QTest.mouseRelease(edit, Qt.MouseButton.LeftButton, pos=QPoint(90, 8))
+    assert studio.scene.entities == before.entities and not studio.document.undo_label
+    QTest.mousePress(edit, Qt.MouseButton.LeftButton, pos=QPoint(20, 8))
+    for x in (30, 60, 90):
+        QTest.mouseMove(edit, QPoint(x, 8))
+    QTest.mouseRelease(edit, Qt.MouseButton.LeftButton, pos=QPoint(90, 8))
+    studio.run("edit.undo")
+    assert studio.scene.entities == before.entities and not studio.document.undo_label
+
+
+def test_widgets_are_kept_while_the_selection_needs_the_same(studio, inspector):
+    studio.select(["l0"])
+    kept = _number(inspector, "intensity")
+    studio.select(["l1"])
+    studio.run("edit.set", field="intensity", value=7.0)
+    assert _number(inspector, "intensity") is kept and kept.value == 7.0
+
+
+def test_another_kind_of_light_brings_its_fields(studio, inspector):
+    studio.select(["l0"])
+    assert _number(inspector, "outer_cone_deg") is None
+    studio.run("lights.kind", to="spot")
+    assert _number(inspector, "outer_cone_deg") is not None
+
+
+def test_the_kind_menu_takes_care_of_the_unit(studio, inspector):
+    studio.select(["l0"])
+    menu = inspector.findChild(QComboBox, "field-light")
+    menu.setCurrentIndex(menu.findData("dome"))
+    menu.activated.emit(menu.currentIndex())
+    light = studio.scene.entities["l0"]
+    assert (light.light, light.unit) == ("dome", "nt")
+
+
+def test_a_switch_of_many_that_differ_turns_all_on_first(qtbot, studio, inspector):
+    studio.select(["l0"])
+    studio.run("lights.mute")
+    studio.select(["l0", "l1"])
+    switch = inspector.findChild(QCheckBox, "field-muted")
+    assert switch.checkState() == Qt.CheckState.PartiallyChecked
+    qtbot.mouseClick(switch, Qt.MouseButton.LeftButton, pos=QPoint(8, switch.height() // 2))
+    assert studio.scene.entities["l0"].muted and studio.scene.entities["l1"].muted
+    qtbot.mouseClick(switch, Qt.MouseButton.LeftButton, pos=QPoint(8, switch.height() // 2))
+    assert not studio.scene.entities["l0"].muted and not studio.scene.entities["l1"].muted
+
+
+def test_rotations_are_typed_as_angles_and_shown_as_typed(qtbot, studio, inspector):
+    studio.select(["cam"])
+    edits = [inspector.findChild(NumberEdit, f"field-rotation-{axis}") for axis in "xyz"]
+    for edit, angle in zip(edits, ("-30", "120", "5"), strict=True):
+        _type(qtbot, edit, angle)
+    assert [edit.value for edit in edits] == pytest.approx([-30.0, 120.0, 5.0], abs=1e-3)
+
+
+def test_a_name_that_was_typed_is_kept_and_an_empty_one_refused(qtbot, studio, inspector):
+    studio.select(["l0"])
+    name = inspector.findChild(QLineEdit, "field-name")
+    name.setFocus()
+    name.selectAll()
+    qtbot.keyClicks(name, "Key")
+    qtbot.keyClick(name, Qt.Key.Key_Return)
+    assert studio.scene.entities["l0"].name == "Key"
+    name.selectAll()
+    qtbot.keyClick(name, Qt.Key.Key_Delete)
+    qtbot.keyClick(name, Qt.Key.Key_Return)
+    assert studio.scene.entities["l0"].name == "Key"
+    assert studio.face.notices[-1][0] == "error"
+
+
+def test_reset_brings_the_default_back_and_shows_only_where_it_differs(qtbot, studio, inspector):
+    studio.select(["l2"])
+    reset = inspector.findChild(QToolButton, "reset-exposure")
+    assert reset.isVisible() and not inspector.findChild(QToolButton, "reset-diffuse_gain").isVisible()
+    qtbot.mouseClick(reset, Qt.MouseButton.LeftButton)
+    assert studio.scene.entities["l2"].exposure == 0.0 and not reset.isVisible()
+
+
+def test_materials_of_an_object_are_edited_with_it(qtbot, studio, inspector):
+    studio.select(["body"])
+    _type(qtbot, _number(inspector, "specular_roughness"), "0.75")
+    assert studio.scene.materials["red"].specular_roughness == 0.75
+    menu = inspector.findChild(QComboBox, "field-materials-0")
+    menu.activated.emit(0)
+    assert studio.scene.entities["body"].materials == ("",)
+
+
+def test_morphs_have_a_row_each_with_their_names(qtbot, studio, inspector):
+    import numpy as np
+
+    rows, delta = np.arange(3, dtype=np.uint32), np.zeros((3, 3), np.float32)
+    morphs = tuple(Morph(f"shape{i}", rows, delta) for i in range(6))
+    mesh = make_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], morphs=morphs)
+    with studio.document.edit("Add") as edit:
+        edit.scene = edit.scene.add(mesh, MeshObject(id="head", mesh=mesh.key, morph_weights=(0.0,) * 6))
+    studio.select(["head"])
+    smile = inspector.findChild(NumberEdit, "field-morph_weights-shape3")
+    _type(qtbot, smile, "0.5")
+    assert studio.scene.entities["head"].morph_weights == (0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
+
+
+def test_the_search_shows_only_matching_rows(inspector, studio):
+    studio.select(["l0"])
+    inspector.search.setText("expo")
+    rows = [row for box in inspector._boxes for row in box.rows if row.isVisible()]
+    assert [row.shared.field.name for row in rows] == ["exposure"]
+    inspector.search.clear()
+    assert sum(row.isVisible() for box in inspector._boxes for row in box.rows) > 10
+
+
+def test_every_editor_has_a_name_for_screen_readers(studio, inspector):
+    studio.select(["l0", "spot", "cam", "body"])
+    for kind in (NumberEdit, QCheckBox, QComboBox, QLineEdit):
+        for widget in inspector.findChildren(kind):
+            if widget.isVisible() and not widget.objectName().startswith("qt_"):
+                assert widget.objectName() and widget.accessibleName(), widget
+
+
+def test_a_hidden_inspector_catches_up_when_it_is_shown(studio, inspector):
+    studio.select(["l0"])
+    inspector.hide()
+    studio.run("edit.set", field="intensity", value=3.0)
+    assert _number(inspector, "intensity").value != 3.0
+    inspector.show()
+    assert _number(inspector, "intensity").value == 3.0

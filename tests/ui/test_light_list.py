@@ -1,0 +1,138 @@
+"""The light list: one row a light, edits of all selected rows."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QLineEdit
+
+from studio.commands.studio import Studio
+from studio.scene.entities import Group
+from studio.scene.lights import Light
+from studio.scene.scene import Scene
+from studio.ui.light_list import COLUMNS, LightList, LightModel
+from tests.ui.desk import PlainDesk
+
+
+@pytest.fixture
+def studio():
+    return Studio(
+        scene=Scene().add(
+            Group(id="rig"),
+            *(Light(id=f"l{i}", name=f"Lamp {i}", intensity=100.0 * (5 - i), parent="rig") for i in range(5)),
+        )
+    )
+
+
+@pytest.fixture
+def lights(qtbot, studio):
+    panel = LightList(studio, PlainDesk(studio))
+    qtbot.addWidget(panel)
+    panel.resize(900, 300)
+    panel.show()
+    yield panel
+    panel.close_panel()
+
+
+def _cell(panel, row, name):
+    return panel.table.filter.index(row, COLUMNS.index(name))
+
+
+def test_the_model_keeps_qts_rules(qtmodeltester, studio):
+    model = LightModel(studio)
+    studio.document.subscribe(model.heard)
+    qtmodeltester.check(model)
+    studio.run("create.light", kind="spot")
+    assert model.rowCount() == 6
+    qtmodeltester.check(model)
+
+
+def test_an_edit_of_a_cell_is_one_of_all_selected_rows(studio, lights):
+    studio.select(["l1", "l2"])
+    cell = _cell(lights, 1, "exposure")
+    lights.table.filter.setData(cell, "1.5")
+    assert [studio.scene.entities[f"l{i}"].exposure for i in range(4)] == [0.0, 1.5, 1.5, 0.0]
+    lights.table.filter.setData(_cell(lights, 1, "intensity"), "*=2")
+    assert [studio.scene.entities[f"l{i}"].intensity for i in (1, 2)] == [800.0, 600.0]
+    lights.table.filter.setData(_cell(lights, 0, "exposure"), "3")  # not among the selected
+    assert studio.scene.entities["l0"].exposure == 3.0 and studio.scene.entities["l1"].exposure == 1.5
+
+
+def test_what_is_no_number_is_told_and_changes_nothing(studio, lights):
+    before = studio.scene
+    assert not lights.table.filter.setData(_cell(lights, 0, "exposure"), "bright")
+    assert studio.scene is before and studio.face.notices[-1][0] == "error"
+
+
+def test_a_press_on_a_switch_mutes_all_selected_rows(studio, lights):
+    studio.select(["l0", "l3"])
+    at = lights.table.visualRect(_cell(lights, 0, "muted")).center()
+    QTest.mouseClick(lights.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert [studio.scene.entities[f"l{i}"].muted for i in range(5)] == [True, False, False, True, False]
+    assert "2" in lights._count.text()
+
+
+def test_typing_a_temperature_switches_it_on(studio, lights):
+    lights.table.filter.setData(_cell(lights, 0, "temperature_k"), "3200 K")
+    light = studio.scene.entities["l0"]
+    assert light.temperature_k == 3200.0 and light.use_temperature
+
+
+def test_selection_goes_both_ways(studio, lights):
+    studio.select(["l2", "l3"])
+    assert {i.row() for i in lights.table.selectionModel().selectedRows()} == {2, 3}
+    at = lights.table.visualRect(_cell(lights, 4, "name")).center()
+    QTest.mouseClick(lights.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert studio.selection == ("l4",)
+
+
+def test_sorting_and_filtering_keep_the_selection(studio, lights):
+    studio.select(["l0"])
+    lights.table.sortByColumn(COLUMNS.index("intensity"), Qt.SortOrder.AscendingOrder)
+    assert _cell(lights, 0, "name").data() == "Lamp 4"
+    assert {lights.table.row_at(i) for i in lights.table.selectionModel().selectedRows()} == {0}
+    lights.search.setText("Lamp 3")
+    assert lights.table.filter.rowCount() == 1 and studio.selection == ("l0",)
+    lights.search.clear()
+    assert {lights.table.row_at(i) for i in lights.table.selectionModel().selectedRows()} == {0}
+
+
+def test_cells_are_edited_by_hand(qtbot, studio, lights):
+    index = _cell(lights, 1, "intensity")
+    lights.table.setCurrentIndex(index)
+    lights.table.edit(index)
+    editor = lights.table.findChild(QLineEdit, "cell-intensity")
+    editor.selectAll()
+    qtbot.keyClicks(editor, "50")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: studio.scene.entities["l1"].intensity == 50.0)
+
+
+def test_the_kind_is_chosen_from_a_menu(qtbot, studio, lights):
+    index = _cell(lights, 2, "light")
+    lights.table.setCurrentIndex(index)
+    lights.table.edit(index)
+    menu = lights.table.findChild(QComboBox, "cell-light")
+    menu.setCurrentIndex(menu.findData("spot"))
+    menu.activated.emit(menu.currentIndex())
+    assert studio.scene.entities["l2"].light == "spot"
+
+
+def test_an_edit_of_300_lights_repaints_one_range(qtbot, studio):
+    studio.show_scene(Scene().add(*(Light(id=f"l{i}") for i in range(300))), None)
+    model = LightModel(studio)
+    studio.document.subscribe(model.heard)
+    studio.select([f"l{i}" for i in range(300)])
+    told = []
+    model.dataChanged.connect(lambda first, last, roles: told.append((first.row(), last.row())))
+    studio.run("edit.set", field="exposure", value=1.0)
+    assert told == [(0, 299)]
+
+
+def test_lights_that_come_and_go_are_followed(studio, lights):
+    studio.run("create.light")
+    assert lights.model.rowCount() == 6
+    studio.run("edit.undo")
+    assert lights.model.rowCount() == 5
+    studio.select(["rig"])
+    studio.run("edit.delete")
+    assert lights.model.rowCount() == 0
