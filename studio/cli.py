@@ -12,10 +12,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from studio import __version__
 from studio.errors import StudioError, UsageError
+
+if TYPE_CHECKING:
+    from studio.command_line.console import Console
 
 COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app", "playblast")
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
@@ -182,8 +185,20 @@ def _drop_output() -> None:
 def _run(args: argparse.Namespace) -> int:
     from studio.command_line.console import Console
 
+    if args.command != "render":
+        return _give(args, Console(json=getattr(args, "json", False)))
+    from studio.render import spawn
+
+    spawn.spawn_ahead()  # it imports while we do
+    try:
+        return _give(args, Console(json=args.json))
+    finally:
+        spawn.discard()
+
+
+def _give(args: argparse.Namespace, console: Console) -> int:
     module = importlib.import_module(f"studio.command_line.{_HOMES.get(args.command, args.command)}")
-    code: int = module.run(args, Console(json=getattr(args, "json", False)))
+    code: int = module.run(args, console)
     return code
 
 

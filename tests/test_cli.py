@@ -282,3 +282,14 @@ def test_help_names_every_command(capsys):
     assert done.value.code == 0
     out = capsys.readouterr().out
     assert all(name in out for name in ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app"))
+
+
+def test_a_worker_that_was_started_ahead_ends_with_a_request_that_is_refused(capsys, scene, tmp_path, monkeypatch):
+    from studio.render import spawn
+
+    started = []
+    real = spawn.spawn
+    monkeypatch.setattr(spawn, "spawn", lambda: started.append(real()) or started[-1])
+    fails(capsys, 2, "render", scene, "-o", str(tmp_path / "f.exr"), "--samples", "none")
+    (worker,) = started
+    assert worker.process.poll() is not None and spawn._ahead == []

@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import queue
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from studio.render.protocol import Channel, Command, Event
+from studio.render.spawn import take
 
 _LAST_S = 10.0  # that a worker without a pipe may take to end
 
@@ -31,18 +29,8 @@ class WorkerProcess:
 
     def __init__(self, *, heard: Callable[[Event | None], None] | None = None) -> None:
         """`heard` takes what the worker says, from a thread, instead of the queue `events`; None is its end."""
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self.process = subprocess.Popen(
-            # -P: a file beside the scene that is named like a library must not be imported
-            [sys.executable, "-P", "-m", "studio.render.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            env={**os.environ, "PYTHONPATH": path},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        spawned = take()
+        self.process, self.log = spawned.process, spawned.log
         assert self.process.stdin is not None and self.process.stdout is not None
         self.commands = Channel(self.process.stdin, Command)
         self.answers = Channel(self.process.stdout, Event)
