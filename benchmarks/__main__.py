@@ -20,7 +20,7 @@ from benchmarks.render import COLUMNS
 from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("start", "app", "bvh", "lights", "scene", "viewport", "parity", "interactive", "render")
+NAMES = ("start", "app", "window", "bvh", "lights", "scene", "viewport", "parity", "interactive", "render")
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 
 

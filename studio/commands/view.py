@@ -38,7 +38,7 @@ def frame_selected(studio: Studio) -> None:
     _viewport(studio).tools.frame_selected()
 
 
-@command("view.frame_all", N_("Frame all"), menu="View", keys=("Home", "A"), place="viewport", when=has_viewport)
+@command("view.frame_all", N_("Frame all"), menu="View", keys="Home", place="viewport", when=has_viewport)
 def frame_all(studio: Studio) -> None:
     """Bring everything into view."""
     _viewport(studio).tools.frame_all()
@@ -236,7 +236,7 @@ for _effect, _effect_title in (("ambient_occlusion", N_("Ambient occlusion")), (
     _register_effect(_effect, _effect_title)
 
 
-@command("view.isolate", N_("Isolate"), menu="View", group=1, keys=("/", "I"), place="viewport", when=has_viewport)
+@command("view.isolate", N_("Isolate"), menu="View", group=1, keys="/", place="viewport", when=has_viewport)
 def isolate(studio: Studio) -> None:
     """Show only what is selected; once more shows everything again."""
     _viewport(studio).tools.isolate()
