@@ -4,9 +4,9 @@
 
 A whole window (outliner, inspector, light list, viewport) shows `hall300p`, 300 point lights. For a drag, one light is
 moved step by step as a gizmo does it and the viewport repaints at once; the picture itself is not drawn, so what is
-left is everything around it: edit, flatten, upload, overlays, panels, blit. For the inspector, an exposure is typed for 300
-selected lights until every panel has been told. Medians; nothing waits for the event loop. Needs a display; starts Xvfb
-where there is none.
+left is everything around it: edit, flatten, upload, overlays, panels, blit. For the inspector, an exposure is typed
+for 300 selected lights until every panel has been told. Medians; nothing waits for the event loop. Needs a display;
+starts Xvfb where there is none.
 """
 
 from __future__ import annotations

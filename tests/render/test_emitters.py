@@ -540,3 +540,16 @@ def test_a_spinning_lamp_is_never_lost(kernels):
             v = (a + (b + c) / 3)[tri] - x
             dist = np.linalg.norm(v, axis=1)
             assert (stage.pdf(0, x, v / dist[:, None], dist, tri, time) > 0).all()
+
+
+def test_no_two_numbers_of_a_lights_row_share_a_column():
+    wide = {"EMISSION": 3, "SIZE": 2, "CONE": 2, "CENTRE": 3, "LEAN": 3, "OPEN": 12, "CLOSE": 12}
+    kinds = {"POINT", "SPOT", "RECTANGLE", "DISK", "SPHERE", "CYLINDER", "DISTANT", "DOME", "MESH"}
+    names = [n for n, v in vars(lr).items() if n.isupper() and type(v) is int and n not in kinds]
+    taken = [
+        c
+        for n in names
+        if n not in ("LIGHT_STRIDE", "NO_IMAGE")
+        for c in range(vars(lr)[n], vars(lr)[n] + wide.get(n, 1))
+    ]
+    assert len(taken) > 40 and len(set(taken)) == len(taken) and max(taken) < lr.LIGHT_STRIDE
