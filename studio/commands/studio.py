@@ -23,12 +23,13 @@ from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
 
 REMEMBERED_CALLS = 200
+RENDER_SIZE = (640, 360)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """Something happened: the document changed (`change`), or the named parts of the studio did: "path", "frame",
-    "preferences", "saved"."""
+    "preferences", "saved", "render size"."""
 
     change: Change | None = None
     parts: frozenset[str] = frozenset()
@@ -47,6 +48,7 @@ class Studio:
         self.path: Path | None = None  # of the project; None while it has none
         self.clipboard: Scene | None = None
         self._frame = self.document.scene.frame_start
+        self._render_size = RENDER_SIZE
         self._flat: FlatScene | None = None
         self._flat_of: tuple[Scene, float] | None = None
         self._watchers: list[Callable[[Update], None]] = []
@@ -95,6 +97,17 @@ class Studio:
         if frame != self._frame:
             self._frame = float(frame)
             self.tell("frame")
+
+    @property
+    def render_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the pictures rendered live; viewports frame their cameras for it."""
+        return self._render_size
+
+    @render_size.setter
+    def render_size(self, size: tuple[int, int]) -> None:
+        if size != self._render_size:
+            self._render_size = size
+            self.tell("render size")
 
     @property
     def preferences(self) -> Preferences:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import PySide6QtAds as ads  # noqa: N813  # as its documentation has it
-from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QShowEvent
 from PySide6.QtWidgets import QLabel, QMainWindow, QVBoxLayout, QWidget
 
@@ -184,9 +184,7 @@ class DockingWindow(QMainWindow):
         holder = _Holder(self, id_)
         dock.setWidget(holder, ads.CDockWidget.eInsertMode.ForceNoScrollArea)
         dock.setMinimumSizeHintMode(ads.CDockWidget.eMinimumSizeHintMode.MinimumSizeHintFromDockWidget)
-        number = id_.partition(".")[2]
-        title = entry.title
-        say(dock.setWindowTitle, title) if not number else say(_Numbered(dock, number).set_title, title)
+        say(_Title(dock, id_.partition(".")[2]).set_title, entry.title)
         dock.closed.connect(lambda: self._closed(id_))
         self._docks[id_] = dock
         return dock
@@ -357,15 +355,18 @@ class DockingWindow(QMainWindow):
             self.default_layout()
 
 
-class _Numbered:
-    """Says the title of a second, third, ... panel of a kind."""
+class _Title(QObject):
+    """Says the title of a panel on its tab; of a second, third, ... of a kind with its number. It is the dock's child,
+    so that nobody speaks to a dock that is gone."""
 
     def __init__(self, dock: ads.CDockWidget, number: str) -> None:
+        super().__init__(dock)
         self._dock, self._number = dock, number
-        dock.numbered = self  # lives as long as the dock
 
     def set_title(self, title: str) -> None:
-        self._dock.setWindowTitle(f"{title} {self._number}")
+        title = f"{title} {self._number}".rstrip()
+        self._dock.setWindowTitle(title)
+        self._dock.setTabToolTip(title)
 
 
 def _base64(data: QByteArray) -> str:

@@ -176,7 +176,7 @@ class MenuRow(Row):
         editable: bool = False,
     ) -> None:
         super().__init__(studio, shared, parent)
-        self._choices = choices or (lambda: [(c, tr(c.replace("_", " ").capitalize())) for c in self.shared.choices])
+        self._choices = choices or self._own_choices
         self._filled: list[tuple[str, str]] = []
         self.menu = QComboBox()
         self.menu.setEditable(editable)
@@ -191,7 +191,13 @@ class MenuRow(Row):
             say(line.setAccessibleName, shared.field.label)
             line.editingFinished.connect(self._typed)
         _only(self, self.menu)
-        self.refresh()
+        translated(self.refresh)
+
+    def _own_choices(self) -> list[tuple[str, str]]:
+        """Those of the field; symbols of units are what they are in every language."""
+        if self.shared.field.name == "unit":
+            return [(choice, choice) for choice in self.shared.choices]
+        return [(choice, tr(choice.replace("_", " ").capitalize())) for choice in self.shared.choices]
 
     def refresh(self) -> None:
         """Show what is chosen."""

@@ -1,24 +1,22 @@
-"""The light list: every light a row, its strength and colour in columns, edited for all selected rows at once."""
+"""The light list: every lamp of `studio.ui.light_model` a row, edited for all selected rows at once."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
     QAbstractItemModel,
-    QAbstractTableModel,
+    QEvent,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
     QObject,
-    QPersistentModelIndex,
     QPoint,
     QSortFilterProxyModel,
     Qt,
 )
-from PySide6.QtGui import QBrush
+from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -34,35 +32,15 @@ from PySide6.QtWidgets import (
 
 from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
-from studio.errors import StudioError
-from studio.scene import edits
-from studio.scene.document import Change
-from studio.scene.entities import Id
 from studio.scene.lights import Light
 from studio.scene.photometry import units_of
-from studio.scene.scene import Scene
 from studio.scene.schema import Touches, fields
 from studio.ui import theme
-from studio.ui.color_edit import Color, ColorEdit, seen
-from studio.ui.expressions import understand
+from studio.ui.color_edit import Color, ColorEdit
 from studio.ui.i18n import say, tr, translated
-from studio.ui.number_edit import shown
+from studio.ui.light_model import COLUMNS, SORT_ROLE, SWITCHES, Index, LightModel
 from studio.ui.panel import Desk, panel
 
-# columns in their order; all of them are fields of a light
-COLUMNS = (
-    "muted",
-    "solo",
-    "name",
-    "light",
-    "intensity",
-    "unit",
-    "exposure",
-    "color",
-    "temperature_k",
-    "group",
-)
-_SWITCHES = ("muted", "solo")
 _WIDTHS = {
     "muted": 28,
     "solo": 28,
@@ -75,164 +53,7 @@ _WIDTHS = {
     "temperature_k": 96,
     "group": 96,
 }
-_ROOT = QModelIndex()
 _drags = itertools.count()
-# made once: a view asks for them thousands of times
-_SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
-_EDITABLE = _SELECTABLE | Qt.ItemFlag.ItemIsEditable
-SORT_ROLE = Qt.ItemDataRole.UserRole + 1
-Index = QModelIndex | QPersistentModelIndex
-
-
-class LightModel(QAbstractTableModel):
-    """Lights of the scene in its order."""
-
-    def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._studio = studio
-        self._scene = studio.scene
-        self.ids: list[Id] = _lights(self._scene)
-        self._row = {id_: row for row, id_ in enumerate(self.ids)}
-        self.selected_ids: Callable[[], Sequence[Id]] = lambda: studio.selection
-
-    def heard(self, change: Change) -> None:
-        """The document changed: repaint the rows that differ, or lay out anew when lights came or went."""
-        if change.after is self._scene:
-            return
-        before, self._scene = self._scene, change.after
-        ids = self.ids
-        if change.touches & Touches.HIERARCHY or change.source not in ("edit", "undo", "redo"):
-            ids = _lights(self._scene)
-        if ids != self.ids:
-            self.beginResetModel()
-            self.ids, self._row = ids, {id_: row for row, id_ in enumerate(ids)}
-            self.endResetModel()
-            return
-        rows = [self._row[id_] for id_ in change.ids if id_ in self._row and self._differs(before, id_)]
-        if rows:
-            self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), len(COLUMNS) - 1))
-
-    def _differs(self, before: Scene, id_: Id) -> bool:
-        return before.entities.get(id_) is not self._scene.entities[id_]
-
-    def light(self, row: int) -> Light:
-        """The light of a row."""
-        found = self._scene.entities[self.ids[row]]
-        assert isinstance(found, Light)
-        return found
-
-    def row_of(self, id_: Id) -> int:
-        """The row of a light, -1 for what is none."""
-        return self._row.get(id_, -1)
-
-    def rowCount(self, parent: Index = _ROOT) -> int:
-        """How many lights."""
-        return 0 if parent.isValid() else len(self.ids)
-
-    def columnCount(self, parent: Index = _ROOT) -> int:
-        """How many columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Labels of the fields; switches have icons."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(COLUMNS):
-            return None
-        name = COLUMNS[section]
-        if role == Qt.ItemDataRole.DisplayRole and name not in _SWITCHES:
-            return tr(fields(Light)[name].label)
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            return tr(fields(Light)[name].label)
-        if role == Qt.ItemDataRole.DecorationRole and name in _SWITCHES:
-            return theme.icon("mute" if name == "muted" else "solo", "dim")
-        return None
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What a cell shows."""
-        if not index.isValid():
-            return None
-        light, name = self.light(index.row()), COLUMNS[index.column()]
-        value = getattr(light, name)
-        if role == Qt.ItemDataRole.EditRole:
-            return value
-        if role == SORT_ROLE:
-            return sum(value) if name == "color" else value.lower() if isinstance(value, str) else float(value)
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(light, name, value)
-        if role == Qt.ItemDataRole.DecorationRole:
-            if name in _SWITCHES:
-                icon = "mute" if name == "muted" else "solo"
-                return theme.icon(icon, "accent" if value else "disabled")
-            return theme.icon(f"light-{light.light}") if name == "name" else None
-        if role == Qt.ItemDataRole.BackgroundRole and name == "color":
-            return QBrush(seen(light.color))
-        if role == Qt.ItemDataRole.ForegroundRole and (light.muted or not light.visible):
-            return theme.color("disabled")
-        if role == Qt.ItemDataRole.ForegroundRole and name == "temperature_k" and not light.use_temperature:
-            return theme.color("disabled")
-        if role == Qt.ItemDataRole.TextAlignmentRole and not isinstance(value, (str, tuple)):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        if role == Qt.ItemDataRole.AccessibleTextRole and name in _SWITCHES:
-            return f"{tr(fields(Light)[name].label)}: {tr('On') if value else tr('Off')}"
-        return None
-
-    def _text(self, light: Light, name: str, value: Any) -> str:
-        if name in _SWITCHES or name == "color":
-            return ""
-        if name == "name":
-            return str(value or light.id)
-        if name == "light":
-            return tr(str(value).capitalize())
-        if isinstance(value, str):
-            return value
-        unit = fields(Light)[name].spec.unit
-        return f"{shown(value)} {unit}".rstrip()
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        """Everything but the switches can be edited; those are clicked."""
-        if not index.isValid():
-            return Qt.ItemFlag.NoItemFlags
-        return _SELECTABLE if COLUMNS[index.column()] in _SWITCHES else _EDITABLE
-
-    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Edit a field of the light, and of all selected lights when it is one of them."""
-        if not index.isValid() or role != Qt.ItemDataRole.EditRole:
-            return False
-        return self.set_field(self.ids[index.row()], COLUMNS[index.column()], value)
-
-    def set_field(self, id_: Id, name: str, value: Any, *, coalesce: str = "") -> bool:
-        """Edit one field; a text for a number may be an expression or relative."""
-        chosen = [i for i in self.selected_ids() if i in self._row]
-        ids = chosen if id_ in chosen else [id_]
-        field = fields(Light)[name]
-        if value == getattr(self._scene.entities[id_], name) and len(ids) == 1:
-            return False
-        try:
-            with self._studio.document.edit(field.label, coalesce=coalesce) as edit:
-                if name == "light":
-                    edit.apply(edits.set_light_kind, ids, value)
-                elif name == "name":
-                    for number, each in enumerate(ids, 1):
-                        edit.apply(edits.rename, each, str(value) if len(ids) == 1 else f"{value} {number}")
-                elif isinstance(value, str) and field.shape == "float":
-                    entry = understand(value, unit=field.spec.unit)
-                    edit.apply(edits.change_numbers, ids, name, entry.new)
-                    if name == "temperature_k":
-                        edit.apply(edits.set_field, ids, "use_temperature", True)
-                else:
-                    edit.apply(edits.set_field, ids, name, value)
-        except StudioError as fault:
-            self._studio.face.notify(str(fault), kind="error")
-            return False
-        return True
-
-    def toggle(self, row: int, name: str) -> None:
-        """Turn a switch over, for all selected lights when the row is one of them."""
-        on = not getattr(self.light(row), name)
-        self.set_field(self.ids[row], name, on)
-
-
-def _lights(scene: Scene) -> list[Id]:
-    return [id_ for id_, entity in scene.entities.items() if isinstance(entity, Light)]
 
 
 class LightDelegate(QStyledItemDelegate):
@@ -241,6 +62,14 @@ class LightDelegate(QStyledItemDelegate):
     def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._studio = studio
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """A cell; its colour is seen on a selected row too."""
+        super().paint(painter, option, index)
+        colour = index.data(Qt.ItemDataRole.BackgroundRole)
+        if colour is not None:
+            edge = theme.size(2)
+            painter.fillRect(option.rect.adjusted(edge, edge, -edge, -edge), colour)
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """The editor of a column."""
@@ -348,16 +177,25 @@ class LightTable(QTableView):
         """The model's row of an index of the view."""
         return self.filter.mapToSource(index).row()
 
+    def event(self, event: QEvent) -> bool:
+        """While the table has the keyboard, "select all" means the rows that it lists and nothing else."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            assert isinstance(event, QKeyEvent)
+            if event.matches(QKeySequence.StandardKey.SelectAll):
+                event.accept()
+                return True
+        return super().event(event)
+
     def mousePressEvent(self, event: Any) -> None:
         """Switches are turned on the press and select nothing."""
         index = self.indexAt(event.position().toPoint())
         if (
             event.button() == Qt.MouseButton.LeftButton
             and index.isValid()
-            and COLUMNS[index.column()] in _SWITCHES
+            and COLUMNS[index.column()] in SWITCHES
             and not event.modifiers()
+            and self.lights.toggle(self.row_at(index), COLUMNS[index.column()])
         ):
-            self.lights.toggle(self.row_at(index), COLUMNS[index.column()])
             return
         super().mousePressEvent(event)
 
@@ -409,7 +247,7 @@ class LightList(QWidget):
     def _tell_count(self) -> None:
         total = self.model.rowCount()
         chosen = sum(1 for id_ in self._studio.selection if self.model.row_of(id_) >= 0)
-        silent = sum(1 for row in range(total) if self.model.light(row).muted)
+        silent = sum(1 for row in range(total) if self.model.value(row, "muted"))
         parts = [tr("{count} lights", count=total)]
         if chosen:
             parts.append(tr("{count} selected", count=chosen))
@@ -425,7 +263,7 @@ class LightList(QWidget):
             self.model.heard(update.change)
         finally:
             self._following = False
-        if update.change.selected or update.change.touches & Touches.HIERARCHY:
+        if update.change.selected or update.change.touches & (Touches.HIERARCHY | Touches.MATERIAL):
             self._follow()
         self._tell_count()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -40,6 +40,21 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 _LANGUAGES = {"": N_("The system's"), **LANGUAGES}
 _UNBOUNDED = 1_000_000
+
+
+class _Menu(QComboBox):
+    """A menu of values whose titles are said in the present language."""
+
+    def __init__(self, titles: Mapping[str, str], parent: QWidget) -> None:
+        super().__init__(parent)
+        self._titles = tuple(titles.values())
+        for key, title in titles.items():
+            self.addItem(title, key)
+        translated(self._retitle)
+
+    def _retitle(self) -> None:
+        for row, title in enumerate(self._titles):
+            self.setItemText(row, tr(title))
 
 
 class PreferencesDialog(QDialog):
@@ -132,16 +147,8 @@ class PreferencesDialog(QDialog):
         return line
 
     def _choice(self, field: Field, value: str) -> QWidget:
-        combo = QComboBox(self)
         titles = _LANGUAGES if field.name == "language" else {c: c.capitalize() for c in field.spec.choices}
-        for key, title in titles.items():
-            combo.addItem(title, key)
-
-        def retitle() -> None:
-            for i, title in enumerate(titles.values()):
-                combo.setItemText(i, tr(title))
-
-        translated(retitle)
+        combo = _Menu(titles, self)
         combo.setCurrentIndex(combo.findData(value))
         combo.activated.connect(lambda: self._set(field.name, combo.currentData()))
         self._refresh[field.name] = lambda new: combo.setCurrentIndex(combo.findData(new))

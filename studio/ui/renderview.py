@@ -63,6 +63,7 @@ class RenderView(QWidget):
         self.wipe_at = 0.5
         self._at: tuple[int, int] | None = None
         self._layers: tuple[str, ...] = ()
+        self._told_state = ""
         self._bar = QHBoxLayout()
         self._second = QHBoxLayout()
         self._make_bars()
@@ -79,6 +80,7 @@ class RenderView(QWidget):
         layout.addLayout(self._make_foot())
         layout.addWidget(self.shelf)
         self._connect()
+        self._show_size(*studio.render_size)
         self._forget = studio.watch(self._heard)
         translated(self._relabel)
         self._follow_scene()
@@ -95,7 +97,6 @@ class RenderView(QWidget):
         self.render_button = self._button("play", N_("Render"), self.toggle, text=True, checkable=True)
         self.stop_button = self._button("stop", N_("Stop, and free the device"), self.stop)
         self.size_menu = self._menu("render-size", N_("Size"), [(f"{w} x {h}", (w, h)) for w, h in SIZES])
-        self.size_menu.setCurrentIndex(2)
         self.samples = self._number("render-samples", N_("Samples"), Range(lo=1.0, hi=65536.0, whole=True), 256.0)
         self.segments = self._number("render-depth", N_("Path segments"), Range(lo=1.0, hi=64.0, whole=True), 8.0)
         self.region_button = self._button("region", N_("Render everything again"), lambda: self.choose_region(None))
@@ -278,12 +279,16 @@ class RenderView(QWidget):
         """Render pictures of this size."""
         if not (0 < width <= 16384 and 0 < height <= 16384):
             raise UsageError(f"cannot render {width}x{height} pixels here; each side is from 1 to 16384")
+        self.choose_region(None)
+        self._show_size(width, height)
+        self._studio.render_size = (width, height)
+
+    def _show_size(self, width: int, height: int) -> None:
         at = self.size_menu.findData((width, height))
         if at < 0:
             self.size_menu.addItem(f"{width} x {height}", (width, height))
             at = self.size_menu.count() - 1
         self.size_menu.setCurrentIndex(at)
-        self.choose_region(None)
         self.live.configure(width=width, height=height)
 
     def show_layer(self, name: str) -> None:
@@ -357,8 +362,10 @@ class RenderView(QWidget):
         self._figures.setText("   ".join(figures))
         waits = frame.state in ("starting", "compiling", "restarting", "failed") or not frame.layers
         self.canvas.say(text if waits and frame.state != "idle" else "")
-        if frame.state == "restarting":
+        if frame.state == "restarting" != self._told_state:
             self._desk.status(frame.message)
+            self._studio.face.notify(frame.message, kind="warning")
+        self._told_state = frame.state
         self._show_running()
 
     # --- looking closely ---------------------------------------------------------------------------------------------

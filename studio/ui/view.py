@@ -95,7 +95,7 @@ class View:
     def _updated(self, update: Update) -> None:
         if "path" in update.parts and update.change is None and self.studio.scene is not self._begun_with:
             self.begin()
-        if update.change is not None or "frame" in update.parts or "path" in update.parts:
+        if update.change is not None or update.parts & {"frame", "path", "render size"}:
             self.tools.refresh()
             self.redraw()
 
@@ -158,7 +158,8 @@ class View:
     @property
     def aspect(self) -> float:
         """Width over height of the picture that will be rendered."""
-        return 16.0 / 9.0
+        width, height = self.studio.render_size
+        return width / height
 
     def pick(self, x: float, y: float) -> Hit | None:
         """The surface under a pixel."""
@@ -233,6 +234,8 @@ class View:
     def _affordable(self, quality: Quality) -> float:
         """The largest scale whose frame is drawn in the time that there is."""
         seconds = self._pixel_s[quality] or max(self._pixel_s.values())
+        if quality is Quality.STILL:  # the frame of motion before it knows the scene as it is now
+            seconds = max(self._pixel_s.values())
         whole = seconds * self._size[0] * self._size[1]
         budget = _MOVING_S if quality is Quality.MOVING else _STILL_S
         return next((scale for scale in _SCALES if whole * scale * scale <= budget), _SCALES[-1])

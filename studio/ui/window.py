@@ -15,11 +15,11 @@ from PySide6.QtWidgets import QLabel, QMenu, QProgressBar, QSizePolicy, QToolBar
 
 from studio.commands import registry
 from studio.scene.entities import MeshObject
-from studio.scene.lights import Light
 from studio.ui import menus, theme
 from studio.ui import panel as panel_table
 from studio.ui.docking import DockingWindow, kind_of
 from studio.ui.i18n import say, tr, translated
+from studio.ui.light_model import lamps
 from studio.ui.menus import CommandAction, CommandMenu
 from studio.ui.notices import NoticeStack
 
@@ -200,9 +200,10 @@ class Window(DockingWindow):
         chosen = studio.selection
         self._status["selected"].setText(_selected(studio.scene.get(chosen[0]).name, len(chosen)) if chosen else "")
         entities = studio.scene.entities.values()
-        lights = sum(isinstance(e, Light) for e in entities)
         objects = sum(isinstance(e, MeshObject) for e in entities)
-        self._status["counts"].setText(tr("Lights: {lights}, objects: {objects}", lights=lights, objects=objects))
+        self._status["counts"].setText(
+            tr("Lights: {lights}, objects: {objects}", lights=len(lamps(studio.scene)), objects=objects)
+        )
         self._status["frame"].setText(tr("Frame {frame}", frame=f"{studio.frame:g}"))
         for id_ in self._docks:
             refresh = getattr(self.holder(id_).content, "refresh", None)

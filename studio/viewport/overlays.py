@@ -64,6 +64,7 @@ GLYPHS: Mapping[str, int] = {
     "target": 11,
     "strength": 12,
 }
+_AT_EYE_M = 0.05  # a scene camera this near to the eye is where one stands: its shape would be a smear over the picture
 _FAINT = 0.66  # of the colour of an icon, for the shape around it
 _MOST_NAMES = 250
 
@@ -124,6 +125,7 @@ def overlay_batch(
     width, height = size
     places = placement(flat)
     state = _State(places, selection, hovered, isolated, through)
+    state.leave_out_cameras_at(camera)
     parts: list[Rows] = [NO_LINES]
     if overlays.grid or overlays.axes:
         parts.append(grid_lines(camera, size, pixel_ratio, lines=overlays.grid, axes=overlays.axes))
@@ -170,6 +172,15 @@ class _State:
         if self.through >= 0:
             self.shown = self.shown.copy()
             self.shown[self.through] = False
+
+    def leave_out_cameras_at(self, camera: ViewCamera) -> None:
+        """Leave out cameras that stand where the view does; a parallel view stands nowhere."""
+        rows = self.places.camera_rows
+        if camera.orthographic or not len(rows):
+            return
+        away = np.linalg.norm(self.places.world[rows][:, :, 3] - camera.eye, axis=1)
+        self.shown = self.shown.copy()
+        self.shown[rows[away < _AT_EYE_M]] = False
 
     def strong(self, rows: NDArray[np.intp]) -> Bool:
         """Which rows are selected or hovered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox
@@ -138,6 +139,15 @@ def test_the_interface_scale_resizes_what_is_on_the_screen(window: Any, qtbot: Q
     assert window.fontMetrics().height() > 1.5 * before
     studio.prefer(interface_scale=1.0)
     assert window.fontMetrics().height() == before
+
+
+def test_a_language_chosen_after_the_preferences_were_closed_is_no_fault(window: Any, qtbot: QtBot) -> None:
+    studio = window.application.studio
+    shown = preferences.show(studio, window)
+    shown.close()
+    qtbot.waitUntil(lambda: not shiboken6.isValid(shown))
+    studio.prefer(language="zh_CN")
+    studio.prefer(language="en")
 
 
 def test_every_preference_has_an_editor(window: Any) -> None:

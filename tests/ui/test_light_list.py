@@ -6,10 +6,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLineEdit
 
 from studio.commands.studio import Studio
-from studio.scene.entities import Group
+from studio.scene.entities import Group, MeshObject
+from studio.scene.geometry import make_mesh
 from studio.scene.lights import Light
+from studio.scene.materials import Material
 from studio.scene.scene import Scene
-from studio.ui.light_list import COLUMNS, LightList, LightModel
+from studio.ui.light_list import LightList
+from studio.ui.light_model import COLUMNS, SWITCHES, LightModel
 from tests.ui.desk import PlainDesk
 
 
@@ -136,3 +139,103 @@ def test_lights_that_come_and_go_are_followed(studio, lights):
     studio.select(["rig"])
     studio.run("edit.delete")
     assert lights.model.rowCount() == 0
+
+
+@pytest.fixture
+def glowing(studio):
+    """Two objects that glow by one material, one by another, one that does not, beside the five lights."""
+    mesh = make_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
+    studio.show_scene(
+        studio.scene.add(
+            mesh,
+            Material(id="tube", emission_luminance=900.0, emission_color=(1.0, 0.5, 0.25)),
+            Material(id="sign", emission_luminance=30.0),
+            Material(id="wall"),
+            MeshObject(id="m0", name="Tube 0", mesh=mesh.key, materials=("tube",)),
+            MeshObject(id="m1", name="Tube 1", mesh=mesh.key, materials=("tube",)),
+            MeshObject(id="m2", name="Sign", mesh=mesh.key, materials=("wall", "sign")),
+            MeshObject(id="m3", name="Wall", mesh=mesh.key, materials=("wall",)),
+        ),
+        None,
+    )
+    return studio
+
+
+def _luminance(studio, id_):
+    return studio.scene.materials[id_].emission_luminance
+
+
+def test_objects_that_glow_are_rows_with_what_their_materials_emit(glowing, lights):
+    assert lights.model.ids == [*(f"l{i}" for i in range(5)), "m0", "m1", "m2"]
+    shown = {name: _cell(lights, 7, name).data() for name in COLUMNS}
+    assert (shown["name"], shown["light"], shown["intensity"], shown["unit"]) == ("Sign", "Mesh", "30", "nt")
+    assert _cell(lights, 5, "color").data(Qt.ItemDataRole.EditRole) == (1.0, 0.5, 0.25)
+    for name in (*SWITCHES, "exposure", "temperature_k", "group"):
+        cell = _cell(lights, 5, name)
+        assert not shown[name] and cell.data(Qt.ItemDataRole.DecorationRole) is None
+        assert not cell.flags() & Qt.ItemFlag.ItemIsEditable
+        assert not lights.table.filter.setData(cell, "1")
+
+
+def test_a_model_with_objects_keeps_qts_rules(qtmodeltester, glowing):
+    model = LightModel(glowing)
+    glowing.document.subscribe(model.heard)
+    qtmodeltester.check(model)
+    glowing.run("select.all")
+    glowing.run("edit.delete")
+    assert model.rowCount() == 0
+    qtmodeltester.check(model)
+
+
+def test_emission_is_edited_for_all_selected_rows_in_one_step(glowing, lights):
+    glowing.select(["l0", "m0", "m2"])
+    steps = len(glowing.document.history[0])
+    assert lights.table.filter.setData(_cell(lights, 7, "intensity"), "*= 2")
+    assert (_luminance(glowing, "tube"), _luminance(glowing, "sign")) == (1800.0, 60.0)
+    assert glowing.scene.entities["l0"].intensity == 1000.0 and _luminance(glowing, "wall") == 0.0
+    assert _cell(lights, 6, "intensity").data() == "1800"  # it wears the same material
+    assert lights.table.filter.setData(_cell(lights, 7, "color"), (0.0, 0.0, 1.0))
+    assert glowing.scene.materials["tube"].emission_color == (0.0, 0.0, 1.0) == glowing.scene.entities["l0"].color
+    assert len(glowing.document.history[0]) == steps + 2
+    glowing.run("edit.undo")
+    glowing.run("edit.undo")
+    assert (_luminance(glowing, "tube"), _luminance(glowing, "sign")) == (900.0, 30.0)
+
+
+def test_a_switch_of_a_light_passes_over_selected_objects(glowing, lights):
+    glowing.select(["l0", "m0"])
+    at = lights.table.visualRect(_cell(lights, 0, "muted")).center()
+    QTest.mouseClick(lights.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert glowing.scene.entities["l0"].muted
+    at = lights.table.visualRect(_cell(lights, 5, "muted")).center()
+    QTest.mouseClick(lights.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert glowing.selection == ("m0",)  # there is nothing to switch, so the press selects
+
+
+def test_rows_of_objects_follow_their_materials(glowing, lights):
+    told = []
+    lights.model.dataChanged.connect(lambda first, last, roles: told.append((first.row(), last.row())))
+    glowing.select(["tube"])
+    glowing.run("edit.set", field="emission_luminance", value=5.0)
+    assert told == [(5, 6)]
+    glowing.run("edit.set", field="emission_color", value=(0.0, 0.0, 0.0))
+    assert lights.model.rowCount() == 8  # black for now, as in the middle of a drag
+    glowing.run("edit.set", field="emission_luminance", value=0.0)
+    assert lights.model.ids[5:] == ["m2"]
+    glowing.run("edit.undo")
+    assert lights.model.ids[5:] == ["m0", "m1", "m2"]
+    assert "8" in lights._count.text()
+
+
+def test_an_object_is_renamed_and_its_emission_typed_by_hand(qtbot, glowing, lights):
+    for name, typed in (("name", "Neon"), ("intensity", "50 nt")):
+        index = _cell(lights, 5, name)
+        lights.table.setCurrentIndex(index)
+        lights.table.edit(index)
+        editor = lights.table.findChild(QLineEdit, f"cell-{name}")
+        editor.selectAll()
+        qtbot.keyClicks(editor, typed)
+        qtbot.keyClick(editor, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda name=name: len(glowing.document.history[0]) == ("name", "intensity").index(name) + 1)
+    assert _luminance(glowing, "tube") == 50.0
+    assert glowing.scene.entities["m0"].name == "Neon"

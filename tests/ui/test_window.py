@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from studio.commands import registry
-from studio.scene.entities import Group
+from studio.scene.entities import Camera, Group, MeshObject
 from studio.scene.lights import Light
+from studio.scene.materials import Material
 from studio.scene.scene import Scene
 
 
@@ -50,6 +51,28 @@ def test_the_status_bar_counts_what_is_there(window: Any, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: chosen.text() == "Key")
     window.application.studio.select(["key", "fill"])
     qtbot.waitUntil(lambda: chosen.text() == "2 selected")
+
+
+def test_objects_that_glow_are_lights_to_the_status_bar(window: Any, qtbot: QtBot) -> None:
+    scene = lit_scene().add(Material(id="glow", emission_luminance=10.0), MeshObject(id="tube", materials=("glow",)))
+    window.application.studio.show_scene(scene, None)
+    counts = window.findChild(QLabel, "status.counts")
+    qtbot.waitUntil(lambda: counts.text() == "Lights: 3, objects: 1")
+
+
+def test_the_gate_of_a_viewport_has_the_shape_of_the_render(window: Any, qtbot: QtBot) -> None:
+    studio, view = window.application.studio, window.views[0]
+    assert view.aspect == 640 / 360
+    studio.show_scene(lit_scene().add(Camera(id="cam")), None)
+    view.tools.look_through("cam")
+    seen = view.camera.half_extents(*view.size)
+    render = window.show_panel("render_view")
+    render.choose_size(300, 400)
+    assert view.aspect == 0.75 and studio.render_size == (300, 400)
+    assert view.camera.half_extents(*view.size)[1] > seen[1]  # the same width in a tall gate
+    another = window.application.new_window().show_panel("render_view")
+    assert (another.live.settings.width, another.live.settings.height) == (300, 400)
+    assert another.size_menu.currentData() == (300, 400)
 
 
 def test_every_command_of_a_menu_stands_in_the_menu_bar(window: Any) -> None:
@@ -117,6 +140,14 @@ def test_undocking_and_redocking_a_viewport_keeps_its_picture(active_window: Any
     assert window.views == [view]
     picture = window.panel("viewport").canvas.grab().toImage()
     assert len({picture.pixel(x, 40) for x in range(0, picture.width(), 16)}) > 1 or picture.pixel(5, 5) != 0
+
+
+def test_a_still_frame_counts_on_what_the_motion_before_it_took(window: Any) -> None:
+    from studio.viewport.view import Quality
+
+    view = window.views[0]
+    view._pixel_s = {Quality.MOVING: 1.0, Quality.STILL: 1e-9}  # a heavy scene came in the place of an empty one
+    assert view._affordable(Quality.STILL) == view._affordable(Quality.MOVING) < 1.0
 
 
 def test_closing_a_viewport_gives_its_view_back_and_opening_makes_a_new_one(window: Any, qtbot: QtBot) -> None:

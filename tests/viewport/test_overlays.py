@@ -128,6 +128,26 @@ def test_what_is_not_isolated_or_looked_through_is_not_drawn() -> None:
     assert set(batch_of(viewer, through="c").icon_ids) == {"a", "b"}
 
 
+@pytest.mark.parametrize("selected", [(), ("c",)])
+def test_a_camera_that_one_stands_in_is_not_drawn(selected: tuple[str, ...]) -> None:
+    viewer = FakeViewer(
+        Camera(id="c", translation=(6.0, 8.0, 18.0)), Camera(id="d"), camera=camera_at((6.0, 8.0, 18.0))
+    )
+    named = replace(BARE, names=True)
+    batch = batch_of(viewer, overlays=named, selection=selected)
+    assert list(batch.icon_ids) == ["d"] and [label.text for label in batch.labels] == ["d"]
+    away = np.linalg.norm(np.concatenate([batch.lines["a"], batch.lines["b"]]) - (6.0, 8.0, 18.0), axis=1)
+    assert len(batch.lines) and away.min() > 0.05
+    viewer.camera = camera_at((6.0, 8.0, 18.1))
+    assert len(batch_of(viewer, overlays=named).lines) > len(batch.lines)
+
+
+def test_a_parallel_view_draws_every_camera() -> None:
+    camera = replace(camera_at((0.0, 0.0, 18.0)), orthographic=True, half_width=5.0)
+    viewer = FakeViewer(Camera(id="c", translation=(0.0, 0.0, 18.0)), camera=camera)
+    assert list(batch_of(viewer).icon_ids) == ["c"]
+
+
 def test_a_selected_group_is_shown_by_a_cross() -> None:
     viewer = FakeViewer(Group(id="g"), Group(id="h", visible=False))
     assert len(batch_of(viewer).lines) == 0
