@@ -15,16 +15,17 @@ from studio.scene.lights import KINDS, Light
 from studio.scene.photometry import units_of
 from studio.scene.scene import Scene, placed
 
-# a useful strength of a new light of each kind, in its natural unit
+# What a new light of each kind gives, in its natural unit: about as much light on what stands two metres away as makes
+# a white surface a middle grey at an exposure of 0.
 _STRENGTHS = {
-    "point": 400.0,
-    "spot": 1500.0,
-    "rectangle": 2000.0,
-    "disk": 2000.0,
-    "sphere": 4000.0,
-    "cylinder": 4000.0,
-    "distant": 2000.0,
-    "dome": 100.0,
+    "point": 3.0,
+    "spot": 6.0,
+    "rectangle": 3.0,
+    "disk": 4.0,
+    "sphere": 100.0,
+    "cylinder": 15.0,
+    "distant": 1.0,
+    "dome": 0.2,
 }
 _TITLES = {
     "point": N_("Point light"),
@@ -77,7 +78,7 @@ def light(studio: Studio, *, kind: str = "point", name: str = "") -> Id:
             light=kind,
             intensity=_STRENGTHS[kind],
             unit=units_of(kind)[0],
-            radius_m=0.1,
+            radius_m=0.5 if kind == "disk" else 0.1,
             translation=(0.0, 0.0, 0.0) if kind == "dome" else _place(studio, 2.0),
             rotation=(0.0, 0.0, 0.0, 1.0) if kind in ("dome", "point", "sphere") else _DOWN,
         ),

@@ -31,6 +31,10 @@ from studio.commands.preferences import Preferences
 from studio.ui import gl
 
 gl.prepare()  # before there is an application
+for _waiting in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitExposed, QtBot.waitActive):
+    _waiting.__kwdefaults__["timeout"] = (
+        60_000  # two windows at once on a slow machine; nothing waits longer than it must
+    )
 SHOT_SIZE = (1440, 900)
 
 
@@ -85,8 +89,14 @@ def window(application: Any, qtbot: QtBot) -> Any:
 @pytest.fixture
 def active_window(window_manager: str, window: Any, qtbot: QtBot) -> Any:
     """The window, active under a window manager, so that it gets keys."""
-    window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=15000)
+
+    def active() -> bool:
+        if not window.isActiveWindow():  # a manager may pass over a request that comes too soon after the window
+            window.raise_()
+            window.activateWindow()
+        return bool(window.isActiveWindow())
+
+    qtbot.waitUntil(active)
     return window
 
 

@@ -1,8 +1,8 @@
 """Zoom, pan, wipe and marks of the picture canvas."""
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QMouseEvent
 from PySide6.QtTest import QTest
 
 from studio.ui.picture_canvas import PictureCanvas
@@ -51,8 +51,11 @@ def test_pixels_and_positions_are_inverse(canvas):
 def test_hovering_and_clicking_tell_picture_pixels(canvas):
     canvas.hovered.connect(lambda x, y: canvas.heard.append((x, y)))
     canvas.clicked.connect(lambda x, y: canvas.heard.append(("click", x, y)))
-    QTest.mouseMove(canvas, QPoint(50, 50))
-    QTest.mouseMove(canvas, QPoint(21, 11))
+    at, none = (
+        QPointF(21, 11),
+        Qt.MouseButton.NoButton,
+    )  # sent to the widget: the display's own pointer may be elsewhere
+    canvas.mouseMoveEvent(QMouseEvent(QEvent.Type.MouseMove, at, at, none, none, Qt.KeyboardModifier.NoModifier))
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=QPoint(199, 99))
     assert (10, 5) in canvas.heard and canvas.heard[-1] == ("click", 99, 49)
 
