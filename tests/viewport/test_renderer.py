@@ -10,6 +10,7 @@ import pytest
 from studio.errors import UsageError
 from studio.scene.flatten import flatten
 from studio.scene.geometry import make_mesh
+from studio.scene.lights import Light
 from studio.scene.materials import Material, Texture
 from studio.viewport.camera import ViewCamera
 from studio.viewport.device import Device
@@ -340,3 +341,25 @@ def test_orthographic_views_are_lit_alike(device: Device) -> None:
     assert nits[50, 20] == pytest.approx(expected, rel=0.01)
     target.release()
     renderer.release()
+
+
+def test_area_lights_show_their_own_radiance_whatever_their_place_in_the_list(device: Device) -> None:
+    turned = (0.0, 1.0, 0.0, 0.0)  # it shines towards the camera
+    colours = [(1.0, 0.5, 0.25), (0.25, 1.0, 0.5), (0.5, 0.25, 1.0)]
+    lamps = [
+        Light(
+            id=f"l{i}",
+            light="rectangle",
+            unit="nt",
+            intensity=8.0,
+            color=colour,
+            width_m=0.4,
+            height_m=0.4,
+            translation=(0.6 * (i - 1), 0.0, 0.0),
+            rotation=turned,
+        )
+        for i, colour in enumerate(colours)
+    ]
+    _, nits = drawn(device, scene_of(*lamps), size=(65, 65))
+    for i, colour in enumerate(colours):
+        assert nits[32, 32 + round(0.3 * 65 * (i - 1))] == pytest.approx(8.0 * np.array(colour), rel=1e-3)

@@ -26,7 +26,8 @@ void main() {
     vec3 from_eye = light.open[3] - eye;
     // it shines along -z; from behind there is nothing
     bool behind = flat_ && (light.flags & 8u) == 0u && dot(from_eye, light.open[2]) < 0.0;
-    v_radiance = light.emission * texelFetch(lighting_table, ivec2((row % 128) * 4, row / 128), 0).rgb;
+    int at_table = 2 * row;  // two rows a light, see lighting.py
+    v_radiance = light.emission * texelFetch(lighting_table, ivec2((at_table % 128) * 4, at_table / 128), 0).rgb;
     gl_Position = turn_clip * vec4(mat3(light.open[0], light.open[1], light.open[2]) * p + from_eye, 1.0);
     if ((light.flags & 1u) == 0u || p == vec3(0.0) && light.kind <= KIND_SPOT || light.kind >= KIND_DISTANT || behind)
         gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
