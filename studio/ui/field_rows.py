@@ -181,7 +181,7 @@ class MenuRow(Row):
         self.menu = QComboBox()
         self.menu.setEditable(editable)
         self.menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.menu.setMinimumContentsLength(6)
+        self.menu.setMinimumContentsLength(3)
         self.menu.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.name(self.menu)
         self.menu.activated.connect(self._chosen)
@@ -384,7 +384,7 @@ class MaterialsRow(Row):
         self.menus: list[QComboBox] = []
         for part in range(max(len(shared.mixed), 1)):
             menu = QComboBox()
-            menu.setMinimumContentsLength(6)
+            menu.setMinimumContentsLength(3)
             menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             menu.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             menu.setObjectName(f"field-materials-{part}")

@@ -73,7 +73,7 @@ class SectionBox(QWidget):
         label = QLabel()
         label.setProperty("role", "field")
         label.setBuddy(row)
-        label.setMinimumWidth(theme.size(96))
+        label.setMinimumWidth(theme.size(84))
         say(label.setText, field.label)
         if field.spec.help:
             say(label.setToolTip, field.spec.help)
