@@ -210,7 +210,11 @@ def test_a_time_limit_leaves_a_checkpoint_and_its_code(scene, tmp_path, events):
 def test_a_signal_leaves_a_checkpoint_that_resumes_to_the_same_file(scene, tmp_path, number, code):
     samples = ["--frames", "1", "--samples", "900", *SMALL]
     command = [sys.executable, "-m", "studio", "render", scene, "-o", str(tmp_path / "cut.exr"), *samples, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    held = signal.signal(number, signal.default_int_handler)  # a test run in the background may ignore it, and children
+    try:  # inherit that
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    finally:
+        signal.signal(number, held)
     for line in process.stdout:
         event = json.loads(line)
         if event["event"] == "progress" and event["samples"] > 20:

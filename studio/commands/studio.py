@@ -29,7 +29,7 @@ RENDER_SIZE = (640, 360)
 @dataclass(frozen=True, slots=True)
 class Update:
     """Something happened: the document changed (`change`), or the named parts of the studio did: "path", "frame",
-    "preferences", "saved", "render size"."""
+    "playing", "autokey", "preferences", "saved", "render size"."""
 
     change: Change | None = None
     parts: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ class Studio:
         self.calls: deque[Call] = deque(maxlen=REMEMBERED_CALLS)
         self.path: Path | None = None  # of the project; None while it has none
         self.clipboard: Scene | None = None
-        self._frame = self.document.scene.frame_start
+        self._playing = False
         self._render_size = RENDER_SIZE
         self._flat: FlatScene | None = None
         self._flat_of: tuple[Scene, float] | None = None
@@ -90,13 +90,40 @@ class Studio:
     @property
     def frame(self) -> float:
         """The current frame."""
-        return self._frame
+        return self.document.frame
 
     @frame.setter
     def frame(self, frame: float) -> None:
-        if frame != self._frame:
-            self._frame = float(frame)
+        if frame != self.document.frame:
+            self.document.frame = frame
             self.tell("frame")
+
+    @property
+    def posed(self) -> Scene:
+        """The document's scene as it stands at the current frame."""
+        return self.document.posed
+
+    @property
+    def autokey(self) -> bool:
+        """Whether editing a field that has no curve yet gives it one, with a key at the current frame."""
+        return self.document.autokey
+
+    @autokey.setter
+    def autokey(self, on: bool) -> None:
+        if on != self.document.autokey:
+            self.document.autokey = on
+            self.tell("autokey")
+
+    @property
+    def playing(self) -> bool:
+        """Whether the timeline plays. Whoever shows it moves `frame` meanwhile."""
+        return self._playing
+
+    @playing.setter
+    def playing(self, on: bool) -> None:
+        if on != self._playing:
+            self._playing = on
+            self.tell("playing")
 
     @property
     def render_size(self) -> tuple[int, int]:
@@ -130,7 +157,7 @@ class Studio:
     def flat(self) -> FlatScene:
         """The scene at the current frame as renderers read it; the same object as long as neither changes, and its
         sections as long as they hold the same."""
-        now = (self.document.scene, self._frame)
+        now = (self.document.scene, self.document.frame)
         if self._flat is None or self._flat_of is None or self._flat_of[0] is not now[0] or self._flat_of[1] != now[1]:
             self._flat = flatten(*now, previous=self._flat)
             self._flat_of = now
@@ -184,6 +211,6 @@ class Studio:
     def show_scene(self, scene: Scene, path: Path | None) -> None:
         """Take another scene; `path` is its project, or None."""
         self.path = path
-        self._frame = scene.frame_start
+        self.document.frame = scene.frame_start
         self.document.load(scene)
         self.tell("path", "frame", "saved")

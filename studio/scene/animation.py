@@ -25,6 +25,12 @@ Index = NDArray[np.intp]
 
 INTERPOLATIONS = ("step", "linear", "cubic", "bezier")
 OUTSIDE = ("hold", "linear", "loop", "pingpong", "offset")
+# Modes of the keys of a Bezier curve. FREE handles lie in one line, BROKEN ones need not; AUTO handles are made from
+# the neighbours without overshooting, LINEAR ones point at them, FLAT ones are level; after a STEP key its value holds
+# until the next. BREAKDOWN is a bit on top: a key that keeps its place between its neighbours when they are moved.
+FREE, BROKEN, AUTO, LINEAR, FLAT, STEP = range(6)
+BREAKDOWN = 0x80
+_MODES = [mode | bit for mode in range(STEP + 1) for bit in (0, BREAKDOWN)]
 _HOLD, _LINEAR, _LOOP, _PINGPONG, _OFFSET = range(5)
 
 
@@ -42,6 +48,8 @@ class Curve:
     pre: str = "hold"
     post: str = "hold"
     rotation: bool = False  # values are unit quaternions x, y, z, w
+    euler: bool = False  # values are angles as in studio.scene.euler, degrees, of a rotation
+    modes: NDArray[np.uint8] | None = None  # (k,) of a "bezier" curve: what each key's tangents are made by, see FREE
 
 
 def make_curve(
@@ -54,6 +62,8 @@ def make_curve(
     pre: str = "hold",
     post: str = "hold",
     rotation: bool = False,
+    euler: bool = False,
+    modes: ArrayLike | None = None,
     where: str = "curve",
 ) -> Curve:
     """A checked curve of read-only arrays. Values may be (k,) for one float a key; `where` names it in errors.
@@ -70,14 +80,27 @@ def make_curve(
         raise BadAsset(f'{where}: unknown interpolation "{interpolation}" or extrapolation "{pre}", "{post}".')
     if rotation and v.shape[1] != 4:
         raise BadAsset(f"{where}: a rotation has four numbers a key (x, y, z, w), not {v.shape[1]}.")
+    if euler and (rotation or v.shape[1] != 3):
+        raise BadAsset(f"{where}: a rotation by angles has three numbers a key (about x, y, z), not {v.shape[1]}.")
     wanted = {"cubic": v.shape, "bezier": (*v.shape, 2)}.get(interpolation)
     if wanted is None:
-        return Curve(t, v, interpolation, None, None, pre, post, rotation)
+        return Curve(t, v, interpolation, None, None, pre, post, rotation, euler)
     tangents = [_frozen(np.zeros(wanted) if a is None else a) for a in (in_tangents, out_tangents)]
     for a in tangents:
         if a.shape != wanted or not np.isfinite(a).all():
             raise BadAsset(f"{where}: {interpolation} tangents must be finite and of shape {wanted}, not {a.shape}.")
-    return Curve(t, v, interpolation, tangents[0], tangents[1], pre, post, rotation)
+    return Curve(t, v, interpolation, tangents[0], tangents[1], pre, post, rotation, euler, _modes(modes, t, where))
+
+
+def _modes(given: ArrayLike | None, times: F64, where: str) -> NDArray[np.uint8] | None:
+    if given is None:
+        return None
+    modes = np.asarray(given)
+    if modes.shape != times.shape or not np.isin(modes, _MODES).all():
+        raise BadAsset(f"{where}: each key has one of the tangent modes 0 to {STEP}, with or without {BREAKDOWN}.")
+    out = modes.astype(np.uint8)
+    out.flags.writeable = False
+    return out
 
 
 def _frozen(a: ArrayLike) -> F64:

@@ -8,6 +8,9 @@ stored as a patch (what was, what is, by id), the patch goes on the undo history
 `Change`. When it ends in an exception, the scene is as it was and nothing is told. A scope inside a scope joins it;
 scopes with the same `coalesce` token (a drag of a slider) become one step of the history, though each is told.
 
+An edit acts on the scene as it stands at the document's frame (`posed`). A field that it changed and that a curve
+drives gets a key there; a field that it left alone is what it was, however it is driven.
+
 Selection is remembered by edits and is no edit itself: selecting is told but never put on the history, and undoing
 an edit brings back the selection it was made with, so that the next click acts on what the artist sees.
 """
@@ -27,19 +30,24 @@ import numpy as np
 
 from studio.errors import BadAsset
 from studio.scene.entities import Id
+from studio.scene.keyed_edit import posed, settled
+from studio.scene.pose import Posing, split_track
 from studio.scene.scene import Scene
 from studio.scene.schema import Touches, check, check_together, fields
 from studio.scene.transforms import on_cycles, parent_rows
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_SECTIONS = ("entities", "materials", "meshes", "images", "skins", "tracks", "extra")
-_VALUES = ("name", "camera", "fps", "frame_start", "frame_end")
+_SECTIONS = ("entities", "materials", "meshes", "images", "skins", "tracks", "clips", "strips", "extra")
+_VALUES = ("name", "camera", "fps", "frame_start", "frame_end", "timeline", "notes")
+_ALL = Touches.TRANSFORM | Touches.GEOMETRY | Touches.MATERIAL | Touches.LIGHT | Touches.CAMERA
 _SECTION_TOUCHES = {
     "meshes": Touches.GEOMETRY,
     "skins": Touches.GEOMETRY,
     "images": Touches.MATERIAL | Touches.LIGHT,
-    "tracks": Touches.TRANSFORM | Touches.GEOMETRY | Touches.MATERIAL | Touches.LIGHT | Touches.CAMERA,
+    "tracks": _ALL,
+    "clips": _ALL,
+    "strips": _ALL,
     "extra": Touches.NOTHING,
 }
 
@@ -207,6 +215,10 @@ class Document:
         self._untold: deque[Change] = deque()
         self._shelved: tuple[str, list[_Step]] = ("", [])
         self._telling = False
+        self._frame = self._scene.frame_start
+        self._posed: tuple[Scene, float, Scene] | None = None
+        self._posing: Posing | None = None
+        self.autokey = False  # whether editing a field that has no curve yet gives it one
         self._revision = self._saved = self._last_revision = 0
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -214,6 +226,26 @@ class Document:
     def scene(self) -> Scene:
         """The scene; inside an edit scope, the scene so far is `edit.scene` and this is still the old one."""
         return self._scene
+
+    @property
+    def frame(self) -> float:
+        """The frame at which edits of animated fields are keyed. Setting it is no edit, and nobody is told."""
+        return self._frame
+
+    @frame.setter
+    def frame(self, frame: float) -> None:
+        self._frame = float(frame)
+
+    @property
+    def posed(self) -> Scene:
+        """The scene as it stands at `frame`: fields that curves, strips or constraints drive have their present
+        values. The scene itself where nothing moves. What an artist sees and edits."""
+        held = self._posed
+        if held is None or held[0] is not self._scene or held[1] != self._frame:
+            if self._posing is None or not self._posing.holds(self._scene):
+                self._posing = Posing(self._scene)
+            held = self._posed = (self._scene, self._frame, posed(self._scene, self._frame, self._posing))
+        return held[2]
 
     @property
     def selection(self) -> tuple[Id, ...]:
@@ -293,7 +325,7 @@ class Document:
                 outer.scene, outer.selection = before
                 raise
             return
-        edit = self._open = Edit(label, self._scene, self._selection, coalesce)
+        edit = self._open = Edit(label, self.posed, self._selection, coalesce)
         try:
             yield edit
         finally:
@@ -301,15 +333,16 @@ class Document:
         self._commit(edit)
 
     def _commit(self, edit: Edit) -> None:
-        patch = difference(self._scene, edit.scene)
+        after = settled(self._scene, self.posed, edit.scene, self._frame, autokey=self.autokey)
+        patch = difference(self._scene, after)
         if not patch:
             self.select(edit.selection)
             return
         ids, touched = _examined(patch)
-        _check_tree(patch, edit.scene)
+        _check_tree(patch, after)
         before, chosen = self._scene, self._selection
-        self._scene = edit.scene
-        self._selection = _present(edit.scene, edit.selection)
+        self._scene = after
+        self._selection = _present(after, edit.selection)
         self._last_revision += 1
         step = _Step(
             edit.label, patch, ids, touched, chosen, self._selection, edit.coalesce, self._revision, self._last_revision
@@ -321,7 +354,7 @@ class Document:
             self._shelved = (edit.coalesce, list(self._redo))
         self._undo.append(step)
         self._redo.clear()
-        self._tell(Change(edit.label, ids, touched, before, edit.scene, self._selection, self._selection != chosen))
+        self._tell(Change(edit.label, ids, touched, before, after, self._selection, self._selection != chosen))
 
     def load(self, scene: Scene, label: str = "Open") -> None:
         """Take another scene, forgetting history and selection; counts as saved."""
@@ -419,6 +452,8 @@ def _examined(patch: Patch) -> tuple[frozenset[Id], Touches]:
     for name, changes in patch.sections.items():
         if name not in ("entities", "materials"):
             touched |= _SECTION_TOUCHES[name]
+            if name == "tracks":  # what a curve drives is changed with it
+                ids.update(split_track(track)[0] for track in changes)
             continue
         ids.update(changes)
         bits = Touches.NOTHING.value
@@ -427,7 +462,7 @@ def _examined(patch: Patch) -> tuple[frozenset[Id], Touches]:
         touched |= Touches(bits)
     if patch.orders.keys() & {"entities", "materials"}:
         touched |= Touches.HIERARCHY
-    if "camera" in patch.values or "fps" in patch.values:
+    if patch.values.keys() & {"camera", "fps", "timeline"}:
         touched |= Touches.CAMERA
     return frozenset(ids), touched
 
@@ -461,6 +496,8 @@ _WHOLE = {
     "mesh": Touches.GEOMETRY | Touches.LIGHT,
     "camera": Touches.CAMERA,
     "light": Touches.LIGHT,
+    "path": Touches.HIERARCHY,
+    "constraint": Touches.HIERARCHY,
 }
 
 

@@ -1,7 +1,7 @@
 """Entities: the things in a scene's tree. Frozen records; a scene holds them by id.
 
-Every entity has a parent, a transform and flags. Kinds are one level deep: `Group`, `MeshObject`, `Camera` and
-`studio.scene.lights.Light`. Right-handed, y up, -z forward, metres.
+Every entity has a parent, a transform and flags. Kinds are one level deep: `Group`, `MeshObject`, `Camera`, `Path`,
+`Constraint` and `studio.scene.lights.Light`. Right-handed, y up, -z forward, metres.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
 _PROJECTIONS = ("perspective", "orthographic")
 _FITS = ("horizontal", "vertical")
+CONSTRAINTS = ("look_at", "follow_path", "parent")
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -92,3 +93,45 @@ class Camera(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="camera"
     exposure_ev: Annotated[float, Spec(label="Exposure", unit="stops", touches=C)] = 0.0
     near_m: Annotated[float, Spec(label="Near", unit="m", lo=0.0, touches=C)] = 0.01
     far_m: Annotated[float, Spec(label="Far", unit="m", lo=0.0, touches=C)] = 1000.0
+
+
+@entity_kind
+class Path(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="path"):
+    """A smooth curve through points of its own space, to move things along. It is drawn in the viewport alone.
+
+    `points` are x, y, z one after the other; between them runs a centripetal Catmull-Rom spline (E. Catmull and
+    R. Rom, 1974; P. J. Barry and R. N. Goldman, SIGGRAPH 1988).
+    """
+
+    points: Annotated[tuple[float, ...], Spec(label="Points", unit="m", animatable=False, touches=T)] = (
+        *(0.0, 0.0, 0.0),
+        *(1.0, 0.0, 0.0),
+    )
+    closed: Annotated[bool, Spec(label="Closed", animatable=False, touches=T)] = False
+
+
+@entity_kind
+class Constraint(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="constraint"):
+    """A rule that places the entity that it hangs below; its own transform means nothing.
+
+    "look_at" turns its owner's -z to `target`, upright; "follow_path" puts it at `progress` (0 to 1 of the length) of
+    the path `target`, turned along it where `turn` says so; "parent" moves it with `target`, `offset_translation` and
+    `offset_rotation` apart. Constraints of one owner act in the order of the outliner, each by its `influence`.
+    """
+
+    SORT: ClassVar[str] = "constraint"
+
+    constraint: Annotated[
+        str, Spec(label="Constraint", animatable=False, choices=CONSTRAINTS, touches=Touches.HIERARCHY)
+    ] = "look_at"
+    target: Annotated[Id, Spec(label="Target", animatable=False, touches=T)] = ""
+    influence: Annotated[float, Spec(label="Influence", lo=0.0, hi=1.0, touches=T)] = 1.0
+    progress: Annotated[float, Spec(label="Progress", soft_lo=0.0, soft_hi=1.0, only=("follow_path",), touches=T)] = 0.0
+    turn: Annotated[bool, Spec(label="Turn along the path", only=("follow_path",), touches=T)] = False
+    roll_deg: Annotated[float, Spec(label="Roll", unit="deg", only=("look_at", "follow_path"), touches=T)] = 0.0
+    offset_translation: Annotated[Vec3, Spec(label="Offset", unit="m", only=("parent", "follow_path"), touches=T)] = (
+        0.0,
+        0.0,
+        0.0,
+    )
+    offset_rotation: Annotated[Quat, Spec(label="Offset rotation", only=("parent",), touches=T)] = (0.0, 0.0, 0.0, 1.0)

@@ -121,7 +121,7 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
 
 def _posing(scene: Scene, before: Stages | None) -> Posing:
     """The tracks bound to their fields; kept while tracks, ids and kinds stay."""
-    if before is not None and before.posing.source is scene.tracks and before.posing.still_fits(scene):
+    if before is not None and before.posing.holds(scene):
         return before.posing
     return Posing(scene)
 

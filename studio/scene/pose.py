@@ -48,8 +48,10 @@ class Posing:
             shown = ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
             self.warnings = (f"Animation without a field that it fits was left out: {shown}.",)
 
-    def still_fits(self, scene: Scene) -> bool:
-        """Whether the scene, with the same tracks, still has the same kinds of records under their ids."""
+    def holds(self, scene: Scene) -> bool:
+        """Whether this is still a scene's posing: the same tracks, and the same kinds of records under their ids."""
+        if scene.tracks is not self.source:
+            return False
         for target, kind in self._kinds.items():
             record = scene.entities.get(target) or scene.materials.get(target)
             if (type(record) if record is not None else None) is not kind:

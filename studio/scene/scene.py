@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from studio.errors import BadAsset
 from studio.scene.animation import Curve
+from studio.scene.clips import Clip, Strip
 from studio.scene.entities import Entity, Id
 from studio.scene.geometry import Image, Mesh
 from studio.scene.materials import Material
 from studio.scene.schema import check
+from studio.scene.timeline import Timeline
 from studio.scene.transforms import (
     F64,
     decompose,
@@ -43,10 +45,14 @@ class Scene:
     images: Mapping[str, Image] = field(default_factory=dict)  # by content key
     skins: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # (joints, 4, 4) inverse bind matrices
     tracks: Mapping[str, Curve] = field(default_factory=dict)  # "<id>.<field>" or "<id>.<field>[i]"
+    clips: Mapping[Id, Clip] = field(default_factory=dict)
+    strips: Mapping[Id, Strip] = field(default_factory=dict)
     camera: Id = ""  # the active camera; "" lets the studio frame the scene
     fps: float = 24.0
     frame_start: float = 1.0
     frame_end: float = 1.0
+    timeline: Timeline = field(default_factory=Timeline)
+    notes: str = ""
     extra: Mapping[str, object] = field(default_factory=dict)
 
     # --- reading -----------------------------------------------------------------------------------------------------

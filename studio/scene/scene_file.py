@@ -22,9 +22,11 @@ from studio.errors import BadAsset
 from studio.scene import schema
 from studio.scene.animation import Curve, make_curve
 from studio.scene.arrays import pack_npy, pack_npz, unpack_npy, unpack_npz
+from studio.scene.clips import Clip, Strip
 from studio.scene.entities import Entity, MeshObject
 from studio.scene.geometry import MESH_ARRAYS, Image, Mesh, Morph, make_image, make_mesh
 from studio.scene.scene import Scene
+from studio.scene.timeline import Timeline
 from studio.scene.transforms import on_cycles, parent_rows
 
 FORMAT = "myriad-studio scene"
@@ -54,11 +56,23 @@ class TrackEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pre: str = "hold"
     post: str = "hold"
     rotation: bool = False
+    euler: bool = False
     keys: str = ""
     times: list[float] = []
     values: list[list[float]] = []
     in_tangents: list[Any] | None = None
     out_tangents: list[Any] | None = None
+    modes: list[Any] | None = None
+
+
+class ClipEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A clip's line."""
+
+    id: str
+    name: str = "clip"
+    start: float = 0.0
+    end: float = 1.0
+    tracks: list[TrackEntry] = []
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +92,17 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     images: list[ImageEntry] = []
     skins: dict[str, str] = {}
     tracks: list[TrackEntry] = []
+    clips: list[ClipEntry] = []
+    strips: list[Strip] = []
+    timeline: Timeline = Timeline()
+    notes: str = ""
     extra: dict[str, Any] = {}
 
     def assets(self) -> set[str]:
         """Names of all assets that the text needs."""
         names = {*self.meshes.values(), *self.skins.values(), *(image.file for image in self.images)}
-        return names | {track.keys for track in self.tracks if track.keys}
+        tracks = (*self.tracks, *(track for clip in self.clips for track in clip.tracks))
+        return names | {track.keys for track in tracks if track.keys}
 
 
 def asset_name(data: bytes, suffix: str) -> str:
@@ -116,6 +135,7 @@ def write_scene(scene: Scene, store: Store, *, base: str = "", stored: Mapping[s
         key: store(pack_npy(np.asarray(matrices, np.float32)), "npy") for key, matrices in sorted(scene.skins.items())
     }
     tracks = [_track_entry(name, curve, store) for name, curve in sorted(scene.tracks.items())]
+    clips = [_clip_entry(clip, store) for clip in scene.clips.values()]
     unknown = {name: raw for name, raw in scene.extra.items() if isinstance(raw, msgspec.Raw)}
     extra = {name: value for name, value in scene.extra.items() if not isinstance(value, msgspec.Raw)}
     try:
@@ -130,6 +150,14 @@ def write_scene(scene: Scene, store: Store, *, base: str = "", stored: Mapping[s
         lines.append(_block("images", map(schema.encode, images)))
         lines.append(_block("skins", (_line(k, v) for k, v in skins.items()), "{}"))
         lines.append(_block("tracks", map(schema.encode, tracks)))
+        if clips:
+            lines.append(_block("clips", map(schema.encode, clips)))
+        if scene.strips:
+            lines.append(_block("strips", map(schema.encode, scene.strips.values())))
+        if scene.timeline != Timeline():
+            lines.append(_line("timeline", scene.timeline))
+        if scene.notes:
+            lines.append(_line("notes", scene.notes))
         lines.append(_line("extra", dict(sorted(extra.items()))))
         lines += [_line(name, raw) for name, raw in sorted(unknown.items())]
     except (UnicodeEncodeError, TypeError) as fault:
@@ -163,7 +191,7 @@ def _pack_mesh(mesh: Mesh) -> bytes:
 def _track_entry(name: str, curve: Curve, store: Store) -> TrackEntry:
     arrays = {
         part: getattr(curve, part)
-        for part in ("times", "values", "in_tangents", "out_tangents")
+        for part in ("times", "values", "in_tangents", "out_tangents", "modes")
         if getattr(curve, part) is not None
     }
     if sum(array.size for array in arrays.values()) > _INLINE:
@@ -176,8 +204,14 @@ def _track_entry(name: str, curve: Curve, store: Store) -> TrackEntry:
         pre=curve.pre,
         post=curve.post,
         rotation=curve.rotation,
+        euler=curve.euler,
         **keys,
     )
+
+
+def _clip_entry(clip: Clip, store: Store) -> ClipEntry:
+    tracks = [_track_entry(name, curve, store) for name, curve in sorted(clip.tracks.items())]
+    return ClipEntry(id=clip.id, name=clip.name, start=clip.start, end=clip.end, tracks=tracks)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -227,6 +261,10 @@ def read_scene(text: bytes, fetch: Fetch, *, where: str) -> Scene:
         fps=contents.fps,
         frame_start=contents.frame_start,
         frame_end=contents.frame_end,
+        clips={clip.id: _clip(clip, fetch, where) for clip in contents.clips},
+        strips={strip.id: strip for strip in contents.strips},
+        timeline=contents.timeline,
+        notes=contents.notes,
         extra={**contents.extra, **unknown},
     )
     for fault in faults(scene):
@@ -295,6 +333,7 @@ def _curve(entry: TrackEntry, fetch: Fetch, where: str) -> Curve:
         "values": entry.values,
         "in_tangents": entry.in_tangents,
         "out_tangents": entry.out_tangents,
+        "modes": entry.modes,
     }
     if entry.keys:
         arrays = unpack_npz(fetch(entry.keys), where=entry.keys)
@@ -313,9 +352,15 @@ def _curve(entry: TrackEntry, fetch: Fetch, where: str) -> Curve:
         pre=entry.pre,
         post=entry.post,
         rotation=entry.rotation,
+        euler=entry.euler,
         where=place,
         **numbers,
     )
+
+
+def _clip(entry: ClipEntry, fetch: Fetch, where: str) -> Clip:
+    tracks = {track.track: _curve(track, fetch, where) for track in entry.tracks}
+    return Clip(id=entry.id, name=entry.name, start=entry.start, end=entry.end, tracks=tracks)
 
 
 # --- references ------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ The English text is the key, so the source reads as it is shown:
     title = tr("{count} lights", count=7)                          # for now only
     rows = translated(model.relabel)                               # called again at each change
 
-A catalogue is `resources/i18n/LANGUAGE.json`, a flat object of English to translation. `sources()` lists every text
-there is (registry, fields, panels, and what the window's own source says), and a test fails when a catalogue misses
-one. Qt's own dialogs are translated by the files that Qt brings along.
+A catalogue is the folder `resources/i18n/LANGUAGE/` of flat objects of English to translation, one a part of the
+studio. `sources()` lists every text there is (registry, fields, panels, and what the window's own source says), and a
+test fails when a catalogue misses one. Qt's own dialogs are translated by the files that Qt brings along.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ def _install_qt(name: str) -> None:
 @cache
 def catalogue(name: str) -> dict[str, str]:
     """English to a language; empty for English."""
-    file = resource("i18n", f"{name}.json")
-    if name == "en" or not file.is_file():
-        return {}
-    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+    folder = resource("i18n", name)
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        found |= json.loads(file.read_text(encoding="utf-8"))
     return found
 
 

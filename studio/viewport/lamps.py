@@ -115,6 +115,7 @@ def lamp_rows(flat: FlatScene, lamps: Lamps) -> NDArray[np.uint32]:
 
 def packed_colour(rgb: F64, scale: float) -> NDArray[np.uint32]:
     """(n,) words of colours (n, 3): rgb = scale * 2^exponent * mantissa. Off by 0.1 % of the strongest at most."""
+    scale = max(scale, 1e-300)  # lights dimmer than any number of the screen have no scale of their own
     peak = np.maximum(rgb.max(axis=1), 1e-300) / scale
     exponent = np.clip(np.ceil(np.log2(peak / (2**_MANTISSA - 0.5))), 0, _EXPONENTS - 1)
     mantissa = np.rint(np.clip(rgb / (scale * 2.0**exponent)[:, None], 0, 2**_MANTISSA - 1)).astype(np.uint32)

@@ -13,7 +13,7 @@ import studio
 from studio.render.sequence import Job, render_job
 from studio.render.session import RenderSession
 from studio.render.settings import RenderSettings
-from studio.scene import edits
+from studio.scene import edits, keying
 from studio.scene.document import Document
 from studio.scene.entities import Camera
 from studio.scene.lights import Light
@@ -130,8 +130,8 @@ def test_a_morph_changes_the_mouth_and_leaves_the_rest_alone(head, rest, weights
 def test_motion_vectors_follow_the_jaw_into_the_next_frame(head, rest):
     document = Document(head.scene)
     with document.edit("Open the jaw") as edit:
-        edit.apply(edits.set_key, head.id, "morph_weights", 1, head.face())
-        edit.apply(edits.set_key, head.id, "morph_weights", 2, head.face(jawOpen=0.7))
+        edit.apply(keying.set_key, head.id, "morph_weights", 1, head.face())
+        edit.apply(keying.set_key, head.id, "morph_weights", 2, head.face(jawOpen=0.7))
     vectors = studio.render(document.scene, aovs=("motion",), frame=1, **ON_CPU).film
     down, where = vectors.value("motion.Y"), regions(rest)
     assert down[where["mouth"]].max() > 1.0  # pixels
@@ -141,8 +141,8 @@ def test_motion_vectors_follow_the_jaw_into_the_next_frame(head, rest):
 def test_a_frame_alone_equals_the_frame_of_the_sequence(head, tmp_path):
     document = Document(head.scene)
     with document.edit("Smile") as edit:
-        edit.apply(edits.set_key, head.id, "morph_weights", 1, head.face())
-        edit.apply(edits.set_key, head.id, "morph_weights", 3, head.face(mouthSmileLeft=1.0, mouthSmileRight=1.0))
+        edit.apply(keying.set_key, head.id, "morph_weights", 1, head.face())
+        edit.apply(keying.set_key, head.id, "morph_weights", 3, head.face(mouthSmileLeft=1.0, mouthSmileRight=1.0))
     asked = RenderSettings(width=SIZE, height=SIZE, samples=4, aovs=("motion",))
     with RenderSession(device="cpu", threads=2) as session:
         shot = Job(scene=document.scene, output=tmp_path / "f.####.exr", frames=(1, 2, 3), settings=asked)

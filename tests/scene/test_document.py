@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from studio.errors import BadAsset
-from studio.scene import edits
+from studio.scene import edits, keying
 from studio.scene.document import Document, difference
 from studio.scene.entities import Group
 from studio.scene.lights import Light
@@ -357,7 +357,7 @@ class Session(RuleBasedStateMachine):
     @rule(data=st.data(), frame=st.integers(1, 5))
     def key(self, data, frame):
         id_ = self.some(data)
-        self.do(lambda scene: edits.set_key(scene, id_, "translation", float(frame)))
+        self.do(lambda scene: keying.set_key(scene, id_, "translation", float(frame)))
 
     @rule()
     def undo(self):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset
-from studio.scene import edits
+from studio.scene import edits, keying
 from studio.scene.animation import evaluate, make_curve
 from studio.scene.entities import Camera, Group, MeshObject
 from studio.scene.lights import Light
@@ -207,22 +207,22 @@ def test_only_a_camera_can_be_the_camera():
 
 def test_keys_are_set_replaced_and_removed():
     scene = scene_of(Light(id="l", intensity=5.0))
-    scene = edits.set_key(scene, "l", "intensity", 1.0)
-    scene = edits.set_key(scene, "l", "intensity", 11.0, 15.0)
-    scene = edits.set_key(scene, "l", "intensity", 6.0, 0.0)
+    scene = keying.set_key(scene, "l", "intensity", 1.0)
+    scene = keying.set_key(scene, "l", "intensity", 11.0, 15.0)
+    scene = keying.set_key(scene, "l", "intensity", 6.0, 0.0)
     assert evaluate(scene.tracks["l.intensity"], [1, 6, 11])[:, 0].tolist() == [5, 0, 15]
-    scene = edits.set_key(scene, "l", "intensity", 6.0, 7.0)
+    scene = keying.set_key(scene, "l", "intensity", 6.0, 7.0)
     assert scene.tracks["l.intensity"].values[:, 0].tolist() == [5, 7, 15]
     for frame in (6.0, 1.0, 11.0):
-        scene = edits.remove_key(scene, "l", "intensity", frame)
+        scene = keying.remove_key(scene, "l", "intensity", frame)
     assert not scene.tracks
     assert scene.entities["l"].intensity == 15.0
     with pytest.raises(BadAsset):
-        edits.set_key(scene, "l", "unit", 1.0)
+        keying.set_key(scene, "l", "unit", 1.0)
 
 
 def test_keys_of_rotations_turn_on_the_sphere():
-    scene = edits.set_key(scene_of(Camera(id="c")), "c", "rotation", 1.0)
+    scene = keying.set_key(scene_of(Camera(id="c")), "c", "rotation", 1.0)
     assert scene.tracks["c.rotation"].rotation
 
 

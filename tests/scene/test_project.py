@@ -131,7 +131,7 @@ def test_assets_are_written_once(path):
 def test_what_a_newer_studio_wrote_survives(path):
     save_project(studio_scene(), path)
     document = msgspec.json.decode((path / "scene.json").read_bytes())
-    document["timeline"] = {"cuts": [1, 2]}
+    document["weather"] = {"fronts": [1, 2]}
     document["entities"][0]["weather"] = "rain"
     document["materials"][0]["velvet"] = 0.25
     (path / "scene.json").write_bytes(msgspec.json.encode(document))
@@ -139,7 +139,7 @@ def test_what_a_newer_studio_wrote_survives(path):
     with_edit = scene.replace("set", translation=(1.0, 1.0, 1.0))
     save_project(with_edit, path)
     again = msgspec.json.decode((path / "scene.json").read_bytes())
-    assert again["timeline"] == {"cuts": [1, 2]}
+    assert again["weather"] == {"fronts": [1, 2]}
     assert again["entities"][0]["weather"] == "rain"
     assert again["materials"][0]["velvet"] == 0.25
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset
-from studio.scene.entities import Camera, Group, MeshObject
+from studio.scene.entities import Camera, Constraint, Group, MeshObject, Path
 from studio.scene.lights import Light
 from studio.scene.materials import Material, Texture
 from studio.scene.schema import (
@@ -32,7 +32,8 @@ def back(record):
 
 
 def test_every_kind_is_known_by_its_tag():
-    assert dict(kinds()) == {"group": Group, "mesh": MeshObject, "camera": Camera, "light": Light}
+    found = {"group": Group, "mesh": MeshObject, "camera": Camera, "path": Path, "constraint": Constraint}
+    assert dict(kinds()) == {**found, "light": Light}
 
 
 def test_fields_tell_shape_unit_limits_and_default():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from studio.viewport import lightgrid
@@ -115,6 +115,7 @@ def test_the_only_light_of_a_scene_is_never_cut_off() -> None:
 
 
 @given(st.lists(st.tuples(*[st.floats(0.0, 1e8)] * 3), min_size=1, max_size=20))
+@example([(0.0, 0.0, 5e-305)])
 def test_packed_colours_keep_their_strongest_part(colours: list[tuple[float, float, float]]) -> None:
     rgb = np.array(colours)
     peak = rgb.max()

@@ -21,9 +21,9 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from studio.scene.edits import set_key
 from studio.scene.entities import Camera, Entity, Id
 from studio.scene.flat import FlatScene
+from studio.scene.keying import set_key
 from studio.scene.lights import Light
 from studio.scene.placement import Placement, placement
 from studio.scene.scene import Scene
