@@ -15,12 +15,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.materials import COLUMNS as MATERIAL_COLUMNS
 from benchmarks.parity import COLUMNS as PARITY_COLUMNS
 from benchmarks.render import COLUMNS
 from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("start", "app", "window", "bvh", "lights", "scene", "viewport", "parity", "interactive", "render")
+NAMES = (
+    "start", "app", "window", "library", "bvh", "lights", "scene", "scrub",
+    "viewport", "parity", "materials", "interactive", "render"
+)  # fmt: skip
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 
 
@@ -36,7 +40,8 @@ def run(name: str) -> list[Row]:
 
 def columns(name: str) -> dict[str, str]:
     """The columns of a benchmark's table."""
-    return {"render": COLUMNS, "scene": SCENE_COLUMNS, "parity": PARITY_COLUMNS}.get(name, TARGET_COLUMNS)
+    own = {"render": COLUMNS, "scene": SCENE_COLUMNS, "parity": PARITY_COLUMNS, "materials": MATERIAL_COLUMNS}
+    return own.get(name, TARGET_COLUMNS)
 
 
 def main() -> int:

@@ -4,8 +4,8 @@
                                 [--json | --markdown]
 
 For each pair: the ball's mean luminance in the viewport over that in the tracer, and the mean of the FLIP error map
-(Andersson et al. 2020) over the ball, with the tracer's mean luminance exposed to 0.18. The viewport draws SAMPLING
-times finer and is averaged down, as its accumulation does at rest. Targets: within 2 %, at most 0.05. `--pictures`
+(Andersson et al. 2020) over the ball, with the tracer's mean luminance exposed to 0.18. The viewport draws the view as
+it is at rest, SAMPLING times finer and averaged down. Targets: within 2 %, at most 0.05. `--pictures`
 keeps tracer, viewport and four times their difference, one above the other, a file for each ball.
 """
 
@@ -29,13 +29,13 @@ from studio.scene.flat import FlatScene
 from studio.scene.photometry import LUMINANCE
 from studio.viewport.camera import ViewCamera
 from studio.viewport.device import Device
-from studio.viewport.renderer import Renderer
+from studio.viewport.renderer import STILL_SAMPLES, Renderer
 from studio.viewport.targets import Target
-from studio.viewport.view import Look
+from studio.viewport.view import Look, Quality
 
 F32 = NDArray[np.float32]
 
-SAMPLING = 8  # a highlight smaller than a pixel must not be missed
+SAMPLING = 2  # a highlight smaller than a pixel must not be missed; each of its samples is jittered besides
 RATIO, FLIP = 0.02, 0.05
 COLUMNS = {"ball": "ball", "light": "light", "ratio": "viewport / tracer", "flip": "FLIP", "met": "met"}
 
@@ -45,8 +45,10 @@ def viewport_picture(renderer: Renderer, flat: FlatScene, size: int) -> F32:
     renderer.sync(flat)
     fine = Target(renderer.device, size * SAMPLING, size * SAMPLING)
     try:
-        renderer.draw(fine, ViewCamera.of(flat.camera), Look())
-        pixels = np.frombuffer(fine.scene_texture.read(), np.float32).reshape(fine.height, fine.width, 4)[::-1]
+        for _ in range(STILL_SAMPLES):
+            renderer.draw(fine, ViewCamera.of(flat.camera), Look(), quality=Quality.STILL)
+        sums = np.frombuffer(fine.extra("sum", 4, "f4")[0].read(), np.float32)
+        pixels = sums.reshape(fine.height, fine.width, 4)[::-1] / np.float32(STILL_SAMPLES)
     finally:
         fine.release()
     blocks = pixels.reshape(size, SAMPLING, size, SAMPLING, 4)

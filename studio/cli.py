@@ -20,7 +20,7 @@ from studio.errors import StudioError, UsageError
 if TYPE_CHECKING:
     from studio.command_line.console import Console
 
-COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app", "playblast")
+COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app", "playblast", "queue")
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_render(add("render", "Render a scene to a picture or an image sequence."))
     _add_playblast(add("playblast", "Draw a scene as the viewport shows it, to pictures or a film."))
+    _add_queue(add("queue", "Render jobs one after another in the background."))
     merge = add("merge", "Merge partial renders into a picture or a larger partial.")
     merge.add_argument("parts", nargs="+", metavar="PART", help="partial renders (.part)")
     merge.add_argument("-o", "--output", required=True, metavar="OUT", help="picture or .part to write")
@@ -81,7 +82,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 def _add_render(render: argparse.ArgumentParser) -> None:
     add = render.add_argument
     add("scene", metavar="SCENE", help=".glb, .gltf, .obj or a project")
-    add("-o", "--output", required=True, metavar="OUT", help="picture, or pattern with #### for the frame number")
+    add("-o", "--output", required=True, metavar="OUT", help="picture, pattern with #### for the frame, or .mp4, .mov")
     add("--frames", metavar="RANGE", help="like 1-24,30-40x2 (default: the first, or all for a pattern)")
     add("--camera", default="", metavar="NAME", help="render through this camera")
     add("--size", default="1280x720", metavar="WxH", help="pixels (default 1280x720)")
@@ -103,6 +104,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     add("--partial", action="store_true", help="write a .part for studio merge instead of a picture")
     add("--resume", action="store_true", help="go on from a checkpoint; finished frames are kept")
     add("--skip-existing", action="store_true", help="leave frames alone whose file is there")
+    add("--codec", metavar="NAME", help="of a movie: h264 (.mp4), h264-10, h265, h265-10, prores-422hq (.mov), ...")
     _add_reading(render)
     _add_look(render)
 
@@ -123,6 +125,81 @@ def _add_playblast(playblast: argparse.ArgumentParser) -> None:
     add("--device", default="egl", metavar="NAME", help="egl (default) or x11")
     _add_reading(playblast)
     add("--json", action="store_true", help="print JSON, one object a line")
+
+
+def _add_queue(queue: argparse.ArgumentParser) -> None:
+    actions = queue.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        made.add_argument("--queue", metavar="FILE", help="database of another queue (default: the user's)")
+        made.add_argument("--json", action="store_true", help="print JSON, one object a line")
+        return made
+
+    listed = action("list", "List the jobs, or the frames of some.")
+    listed.add_argument("jobs", nargs="*", metavar="JOB", help="jobs whose frames to list (default: all jobs)")
+    _add_export(action("add", "Add a job: a scene as it is now, and what to make of it."))
+    run = action("run", "Render what waits in the queue, and end when nothing does.")
+    run.add_argument("--linger", default="0", metavar="S", help="wait so long for another job (default 0)")
+    run.add_argument("--checkpoint", default="30", metavar="S", help="keep a frame's samples this often (default 30)")
+    for name, summary in (
+        ("pause", "Pause jobs; the frame at work is kept."),
+        ("resume", "Go on with jobs that were paused, cancelled or failed."),
+        ("cancel", "Give jobs up; what is rendered stays."),
+        ("retry", "Render once more what failed."),
+        ("remove", "Take jobs off the list; their pictures stay."),
+    ):
+        chosen = action(name, summary)
+        chosen.add_argument("jobs", nargs="*", metavar="JOB", help="numbers of jobs")
+        chosen.add_argument("--all", action="store_true", help="all jobs that it makes sense for")
+        if name == "retry":
+            chosen.add_argument("--frames", metavar="RANGE", help="render these frames again, even if they are done")
+    moved = action("move", "Move a job in the list.")
+    moved.add_argument("job", metavar="JOB", help="number of the job")
+    moved.add_argument("position", metavar="PLACE", help="its place; 1 is rendered first")
+    log = action("log", "Show what was said of a job.")
+    log.add_argument("job", metavar="JOB", help="number of the job")
+
+
+def _add_export(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("scene", metavar="SCENE", help=".glb, .gltf, .obj or a project")
+    add("-o", "--output", metavar="OUT", help="file or pattern with tokens, like {scene}_{camera}_{version}.####.exr")
+    add("--settings", metavar="FILE.json", help="settings of an export; flags change them")
+    add("--name", default="", metavar="NAME", help="of the job (default: the scene's)")
+    add("--run", action="store_true", help="start rendering in the background")
+    add("--format", metavar="NAME", help="exr, png8, png16, jpeg, tiff8, tiff16, h264, h265-10, prores-422hq, ...")
+    add("--frames", metavar="RANGE", help="like 1-24,30-40x2 (default: the scene's)")
+    add("--camera", metavar="NAME", help="render through this camera")
+    add("--size", metavar="WxH", help="pixels (default 1920x1080)")
+    add("--samples", metavar="N", help="samples a pixel (default 256); with --error the most")
+    add("--error", metavar="E", help="stop where the relative error is below this, like 0.02")
+    add("--time-limit", metavar="S", help="seconds for a frame, which is then written with what it has")
+    add("--depth", metavar="N", help="path segments, a lamp seen directly is 1 (default 8)")
+    add("--seed", metavar="N", help="another pattern of noise")
+    add("--aov", action="append", default=[], metavar="NAME", help="add a layer to the EXR; may be repeated")
+    add("--light-groups", action="store_true", help="add a layer for each light group")
+    add("--cryptomatte", action="store_true", help="add mattes of objects and materials")
+    add("--denoise", action="store_true", help="denoise (Open Image Denoise)")
+    add("--view", metavar="NAME", help="OCIO view of pictures and movies (default ACES 2.0 SDR)")
+    add("--display", metavar="NAME", help="OCIO display (default sRGB); Rec.1886, P3, Rec.2100-PQ, ...")
+    add("--exposure", metavar="EV", help="stops (default: the camera's)")
+    add("--compression", metavar="NAME", help="of EXR: zip (default), piz, dwaa, none, ...")
+    add("--dwa-level", metavar="N", help="of DWAA and DWAB (default 45); more is smaller and worse")
+    add("--float", action="store_true", help="write EXR colours as 32-bit floats")
+    add("--one-part", action="store_true", help="write all layers of an EXR as channels of one part")
+    add("--quality", metavar="N", help="of JPEG, H.264 and H.265, 1 to 100 (default 90)")
+    add("--bitrate", metavar="MBPS", help="of H.264 and H.265, in Mbit/s, instead of --quality")
+    add("--alpha", action="store_true", help="keep transparency, in PNG, TIFF and ProRes 4444")
+    add("--burn-in", action="append", default=[], metavar="PLACE=TEXT", help="like 'bottom left={frame}'; not in EXR")
+    add("--slate", action="store_true", help="a card before the first frame; not in EXR")
+    add("--slate-text", action="append", default=[], metavar="TEXT", help="a line of the slate; may be repeated")
+    add("--artist", metavar="NAME", help="for {artist} and the slate")
+    add("--no-audio", action="store_true", help="leave the scene's sound out of a movie")
+    add("--overwrite", metavar="HOW", help="files that are there: ask (default: refuse), skip or replace")
+    add("--device", metavar="NAME", help="auto (default), cuda, metal, vulkan or cpu")
+    add("--threads", metavar="N", help="processor cores to use (default: all)")
+    _add_reading(command)
 
 
 def _add_look(command: argparse.ArgumentParser) -> None:

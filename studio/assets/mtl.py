@@ -185,7 +185,8 @@ class MaterialLibrary:
         wrap = "clamp" if "-clamp on" in " ".join(rest.split()) else "repeat"
         # the format's v runs up from the bottom, ours down from the top: v' = 1 - (offset + scale * (1 - v))
         down = (offset[0], 1.0 - offset[1] - scale[1])
-        return slot, Texture(image=key, channel=channel, offset=down, scale=scale, wrap_u=wrap, wrap_v=wrap)
+        lost = "" if key else str(path)
+        return slot, Texture(image=key, path=lost, channel=channel, offset=down, scale=scale, wrap_u=wrap, wrap_v=wrap)
 
     def _image(self, path: Path, place: str) -> Image | None:
         if path not in self._images:

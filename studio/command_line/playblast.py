@@ -92,7 +92,10 @@ def _draw(
             _warn(console, sentence)
         paths = [output] if is_film(output) else frame_paths(output, listed)
         _check_paths(paths)
-        look: Look = replace(default_look(flat), **change)  # type: ignore[arg-type]
+
+        def look(flat: FlatScene) -> Look:
+            return replace(default_look(flat), **change)  # type: ignore[arg-type]
+
         load = time.perf_counter() - begun
 
         def progress(frame: int, done: int, ms: float) -> None:

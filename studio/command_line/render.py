@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.command_line import values
+from studio.command_line import movies, values
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
@@ -43,6 +43,7 @@ class Request:
     settings: RenderSettings
     look: Look
     whole_range: tuple[int, int] | None
+    movie: Path | None = None  # then `output` is where its frames wait for it
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -51,7 +52,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     request = read_request(args)
     if not args.scene or not _exists(scene_path):
         raise BadAsset(f"there is no scene {args.scene!r}; check the path")
-    if request.frames is not None:
+    if request.movie is not None:
+        movies.check_place(request.movie)
+    elif request.frames is not None:
         check_outputs(_job(args, request, Scene(), request.frames))
     report = _Report(console)
     with (
@@ -75,6 +78,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             session, job, ear=ear, stop=lambda: INTERRUPTED if console.fault is not None else interrupts.reason()
         )
         report.seconds["compile"] = session.compile_seconds
+    if finished and request.movie is not None:
+        movies.encode_kept(args, console, request.movie, scene, job.frames, request.settings, request.look)
     if console.fault is not None and not interrupts.signal:
         kept = "" if finished else f"; {report.kept()}"
         if isinstance(console.fault, BrokenPipeError):
@@ -120,6 +125,11 @@ def read_request(args: argparse.Namespace) -> Request:
         output = part_path(output) if output.suffix.lower() in EXTENSIONS else Path(f"{output}{PART}")
     look = read_look(args, output)
     width, height = values.size(args.size)
+    movie = output if movies.is_movie(output) and not args.partial else None
+    if movie is not None:
+        movies.check_flags(args, movie, (width, height))
+    elif args.codec is not None:
+        raise UsageError(f"--codec shapes movies, not {output.name}; leave it out or write .mp4 or .mov")
     crop = values.crop(args.crop, width, height) if args.crop is not None else None
     first, samples, whole = _samples(args)
     error = values.number(args.error, "--error", 0, 10) if args.error is not None else 0.0
@@ -158,7 +168,8 @@ def read_request(args: argparse.Namespace) -> Request:
         ),
     )
     frames = parse_frames(args.frames) if args.frames is not None else None
-    return Request(output, frames, settings, look, whole)
+    output = output if movie is None else movies.kept_pattern(movie)
+    return Request(output, frames, settings, look, whole, movie)
 
 
 def _samples(args: argparse.Namespace) -> tuple[int, int, tuple[int, int] | None]:
@@ -184,7 +195,7 @@ def _job(args: argparse.Namespace, request: Request, scene: Scene, frames: Seque
         output=request.output,
         frames=frames,
         settings=request.settings,
-        look=request.look,
+        look=request.look if request.movie is None else movies.kept_look(request.look),
         camera=args.camera,
         partial=args.partial,
         whole_range=request.whole_range,

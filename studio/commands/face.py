@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from studio.errors import StudioError
 from studio.scene.scene import Scene
 from studio.viewport.tools.tool import Viewer
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from studio.assets.report import LoadReport
     from studio.viewport.tools.toolset import ViewportTools
     from studio.viewport.view import Overlays
+
+
+T = TypeVar("T")
 
 
 class Viewport(Viewer, Protocol):
@@ -41,14 +45,14 @@ class Face(Protocol):
     def ask_save(self, title: str, suggestion: str, kinds: Sequence[str]) -> Path | None:
         """A path to write to."""
 
-    def ask(self, question: str, choices: Sequence[str]) -> str:
-        """One of the choices, or ""."""
+    def ask(self, question: str, choices: Sequence[str], **values: object) -> str:
+        """One of the choices, or "". `values` replace the `{name}`s of the question once it is translated."""
 
     def ask_text(self, question: str, text: str = "") -> str:
         """A line of text, or ""."""
 
-    def notify(self, sentence: str, *, kind: str = "info") -> None:
-        """Tell something that needs no answer; `kind` is info, warning or error."""
+    def notify(self, sentence: str, *, kind: str = "info", **values: object) -> None:
+        """Tell something that needs no answer; `kind` is info, warning or error, `values` as in `ask`."""
 
     def report(self, title: str, report: LoadReport) -> None:
         """Show what an import read, mapped and dropped."""
@@ -56,6 +60,17 @@ class Face(Protocol):
     def load(self, path: Path, then: Callable[[Scene, LoadReport], None]) -> None:
         """Read a scene file, without stopping the window meanwhile, and hand over what it holds. A file that cannot be
         read is notified as an error and nothing else happens."""
+
+    def work(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], object],
+        *,
+        doing: str = "",
+        failed: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Do something slow without stopping the window, and hand over what it gives; `doing` names what is read. A
+        `StudioError` is notified and nothing else happens, unless `failed` takes it."""
 
     def viewport(self) -> Viewport | None:
         """The viewport that was used last."""
@@ -89,17 +104,17 @@ class Headless:
         found = self._answer(title, None)
         return None if found is None else Path(found)
 
-    def ask(self, question: str, choices: Sequence[str]) -> str:
+    def ask(self, question: str, choices: Sequence[str], **values: object) -> str:
         """The next answer."""
-        return str(self._answer(question, ""))
+        return str(self._answer(question.format(**values) if values else question, ""))
 
     def ask_text(self, question: str, text: str = "") -> str:
         """The next answer."""
         return str(self._answer(question, ""))
 
-    def notify(self, sentence: str, *, kind: str = "info") -> None:
+    def notify(self, sentence: str, *, kind: str = "info", **values: object) -> None:
         """Keep the notice."""
-        self.notices.append((kind, sentence))
+        self.notices.append((kind, sentence.format(**values) if values else sentence))
 
     def report(self, title: str, report: LoadReport) -> None:
         """Keep the report."""
@@ -110,6 +125,24 @@ class Headless:
         from studio.assets.load import load_scene
 
         then(*load_scene(path))
+
+    def work(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], object],
+        *,
+        doing: str = "",
+        failed: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Do it here and now; raises what it raises, unless `failed` takes it."""
+        try:
+            found = work()
+        except StudioError as fault:
+            if failed is None:
+                raise
+            failed(fault)
+        else:
+            then(found)
 
     def viewport(self) -> Viewport | None:
         """The one that was given."""

@@ -20,6 +20,7 @@ from studio.scene.schema import Spec, check, fields
 
 NAVIGATIONS = ("blender", "maya", "houdini")
 LANGUAGES = ("", "en", "zh_CN")  # "": the system's
+LOOPS = ("loop", "pingpong", "once")
 DEVICES = ("auto", "cuda", "metal", "vulkan", "cpu")
 
 
@@ -38,6 +39,11 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     snap_move_m: Annotated[float, Spec(label="Move snaps to", unit="m", lo=1e-4)] = 0.1
     snap_rotate_deg: Annotated[float, Spec(label="Rotation snaps to", unit="deg", lo=0.01, hi=180.0)] = 15.0
     snap_scale: Annotated[float, Spec(label="Scale snaps to", lo=1e-4)] = 0.1
+    playback_loop: Annotated[str, Spec(label="Playback", choices=LOOPS, help="at the end of the range")] = "loop"
+    play_every_frame: Annotated[bool, Spec(label="Play every frame", help="drop none, and have no sound")] = False
+    scrub_sound: Annotated[bool, Spec(label="Sound while scrubbing")] = True
+    timecode: Annotated[bool, Spec(label="Frames as timecode")] = False
+    key_set: str = ""  # what "Set key" keys, see studio.commands.time_keys
     confirm_quit: Annotated[bool, Spec(label="Ask before leaving unsaved work")] = True
     keys: dict[str, tuple[str, ...]] = {}  # command id -> shortcuts that replace its own
     recent: tuple[str, ...] = ()  # paths, newest first

@@ -27,7 +27,24 @@ Condition = Callable[["Studio"], bool]
 F = TypeVar("F", bound=Callable[..., object])
 
 _ID = re.compile(r"[a-z][a-z_]*(\.[a-z0-9][a-z0-9_]*)+")
-_TOPICS = ("file", "edit", "select", "create", "lights", "view")
+_TOPICS = (
+    "file",
+    "edit",
+    "select",
+    "create",
+    "lights",
+    "cameras",
+    "constraints",
+    "materials",
+    "library",
+    "view",
+    "export",
+    "time",
+    "time_keys",
+    "keys",
+    "time_marks",
+    "time_strips",
+)
 
 
 def N_(text: str) -> str:  # noqa: N802  the name that gettext and its tools know

@@ -7,20 +7,26 @@ the window drive the very same thing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.commands.face import Face, Headless
 from studio.commands.preferences import Preferences, save_preferences
 from studio.commands.registry import Call, Command, find
 from studio.errors import StudioError, UsageError
+from studio.scene import project, project_lock
 from studio.scene.document import Change, Document
 from studio.scene.entities import Id
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten
+from studio.scene.material_edits import MaterialClip
+from studio.scene.project_lock import ProjectLock
 from studio.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from studio.assets.library import Library
 
 REMEMBERED_CALLS = 200
 RENDER_SIZE = (640, 360)
@@ -29,7 +35,7 @@ RENDER_SIZE = (640, 360)
 @dataclass(frozen=True, slots=True)
 class Update:
     """Something happened: the document changed (`change`), or the named parts of the studio did: "path", "frame",
-    "playing", "autokey", "preferences", "saved", "render size"."""
+    "playing", "autokey", "picked", "preferences", "saved", "render size"."""
 
     change: Change | None = None
     parts: frozenset[str] = frozenset()
@@ -47,7 +53,14 @@ class Studio:
         self.calls: deque[Call] = deque(maxlen=REMEMBERED_CALLS)
         self.path: Path | None = None  # of the project; None while it has none
         self.clipboard: Scene | None = None
+        self.material_clip: MaterialClip | None = None  # what was copied of a material
+        self.lock: ProjectLock | None = None  # that says that this studio has the project open
+        self.on_disk = ""  # fingerprint of the project as it was opened or saved here last
+        self._library: Library | None = None
         self._playing = False
+        self._picked: dict[str, tuple[int, ...]] = {}
+        self._picked_times: dict[str, Any] = {}
+        self._strips: tuple[Id, ...] = ()
         self._render_size = RENDER_SIZE
         self._flat: FlatScene | None = None
         self._flat_of: tuple[Scene, float] | None = None
@@ -113,6 +126,45 @@ class Studio:
         if on != self.document.autokey:
             self.document.autokey = on
             self.tell("autokey")
+
+    @property
+    def picked(self) -> Mapping[str, tuple[int, ...]]:
+        """The keys that are selected, in the dope sheet, the curve editor and wherever else keys are seen: names of
+        tracks with the numbers of their keys. Keys of a track whose times changed since are not among them."""
+        tracks = self.document.scene.tracks
+        return {name: rows for name, rows in self._picked.items() if self._still(name, tracks)}
+
+    @picked.setter
+    def picked(self, picked: Mapping[str, Sequence[int]]) -> None:
+        tracks = self.document.scene.tracks
+        new = {
+            name: kept
+            for name, rows in picked.items()
+            if name in tracks and (kept := tuple(sorted({row for row in rows if 0 <= row < len(tracks[name].times)})))
+        }
+        if new != self.picked:
+            self._picked = new
+            self._picked_times = {name: tracks[name].times for name in new}
+            self.tell("picked")
+
+    @property
+    def chosen_strips(self) -> tuple[Id, ...]:
+        """Ids of the strips that are selected."""
+        return tuple(id_ for id_ in self._strips if id_ in self.document.scene.strips)
+
+    @chosen_strips.setter
+    def chosen_strips(self, ids: Iterable[Id]) -> None:
+        new = tuple(dict.fromkeys(ids))
+        if new != self._strips:
+            self._strips = new
+            self.tell("picked")
+
+    def _still(self, name: str, tracks: Mapping[str, Any]) -> bool:
+        """Whether a track has its keys where they were when they were picked."""
+        if name not in tracks:
+            return False
+        was, now = self._picked_times[name], tracks[name].times
+        return was is now or (len(was) == len(now) and bool((was == now).all()))
 
     @property
     def playing(self) -> bool:
@@ -210,7 +262,36 @@ class Studio:
 
     def show_scene(self, scene: Scene, path: Path | None) -> None:
         """Take another scene; `path` is its project, or None."""
-        self.path = path
+        self.hold(path)
         self.document.frame = scene.frame_start
         self.document.load(scene)
         self.tell("path", "frame", "saved")
+
+    def hold(self, path: Path | None, *, force: bool = False, on_disk: str | None = None) -> None:
+        """Have a project, or none, as the open one: lock it, unless somebody else has (`force` takes it over), and
+        remember how it stands on disk (`on_disk`: how it was read)."""
+        if self.lock is not None and (
+            force or path is None or self.lock.file.parent != path.absolute() or not self.lock.held
+        ):
+            self.lock.release()
+            self.lock = None
+        self.path = path
+        if path is not None and self.lock is None:
+            self.lock = project_lock.take(path, force=force)
+        self.on_disk = (project.fingerprint(path) if path is not None else "") if on_disk is None else on_disk
+
+    @property
+    def library(self) -> Library:
+        """The asset library, opened when it is first asked for. `CannotWrite` when it has no place on the disk."""
+        if self._library is None:
+            from studio.assets.library import Library
+
+            self._library = Library()
+        return self._library
+
+    def close(self) -> None:
+        """Let go of the project and of the library. Neither is to be used any more."""
+        self.hold(None)
+        if self._library is not None:
+            self._library.close()
+            self._library = None

@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+
 from studio.commands.face import Viewport
 from studio.commands.registry import N_, command, selected
 from studio.commands.studio import Studio
 from studio.errors import UsageError
 from studio.scene import edits
 from studio.scene.entities import Camera, Id
+from studio.scene.flat_camera import active_camera as camera_of_the_frame
 from studio.scene.lights import Light
 from studio.viewport.tools.settings import Mode as ToolMode
 from studio.viewport.view import Mode, Overlays
@@ -102,14 +105,16 @@ def orthographic(studio: Studio) -> None:
     icon="camera",
 )
 def through_camera(studio: Studio) -> None:
-    """Look through the scene's active camera; once more goes back to the free view."""
+    """Look through the scene's active camera, over the cuts of the timeline too; once more goes back to the free
+    view."""
     tools = _viewport(studio).tools
     if tools.through:
         tools.look_through("")
         return
-    if not studio.scene.camera:
+    active = camera_of_the_frame(studio.scene, studio.frame)
+    if not active:
         raise UsageError("the scene has no active camera; add one, or select one and make it active")
-    tools.look_through(studio.scene.camera)
+    tools.look_through(active, follow=True)
 
 
 @command(
@@ -195,45 +200,66 @@ _OVERLAYS = {
     "safe_frames": N_("Safe frames"),
     "gizmo": N_("Gizmo"),
     "hud": N_("Figures"),
+    "paths": N_("Paths and constraints"),
+    "motion_paths": N_("Motion paths"),
+    "ghosts": N_("Ghosts"),
 }
 
 
-def _register_overlay(name: str, title: str) -> None:
-    @command(
-        f"view.show_{name}",
-        title,
-        menu="View/Overlays",
-        when=has_viewport,
-        checked=lambda s: bool(s.face.viewport() and getattr(_viewport(s).overlays, name)),
-        help=N_("Show or hide this over the picture."),
-    )
+_EFFECTS = {"ambient_occlusion": N_("Ambient occlusion"), "bloom": N_("Bloom")}
+
+
+def _register_switch(id_: str, title: str, menu: str, told: str, part: str, name: str) -> None:
+    """A command that turns one field of a viewport's "overlays" or "look" on and off."""
+
+    def now(studio: Studio) -> bool:
+        return bool(getattr(getattr(_viewport(studio), part), name))
+
+    @command(id_, title, menu=menu, when=has_viewport, checked=lambda s: has_viewport(s) and now(s), help=told)
     def toggle(studio: Studio, *, on: bool | None = None) -> None:
         view = _viewport(studio)
-        wanted = not getattr(view.overlays, name) if on is None else on
-        view.set_overlays(replace(view.overlays, **{name: wanted}))
+        values: dict[str, Any] = {name: not now(studio) if on is None else on}
+        if part == "look":
+            view.look = replace(view.look, **values)
+        else:
+            view.set_overlays(replace(view.overlays, **values))
 
 
 for _field in fields(Overlays):
-    _register_overlay(_field.name, _OVERLAYS[_field.name])
-
-
-def _register_effect(name: str, title: str) -> None:
-    @command(
-        f"view.{name}",
-        title,
-        menu="View/Effects",
-        when=has_viewport,
-        checked=lambda s: bool(s.face.viewport() and getattr(_viewport(s).look, name)),
-        help=N_("Draw the viewport with or without this."),
+    _shown = N_("Show or hide this over the picture.")
+    _register_switch(
+        f"view.show_{_field.name}", _OVERLAYS[_field.name], "View/Overlays", _shown, "overlays", _field.name
     )
-    def toggle(studio: Studio, *, on: bool | None = None) -> None:
-        view = _viewport(studio)
-        values: dict[str, Any] = {name: not getattr(view.look, name) if on is None else on}
-        view.look = replace(view.look, **values)
+for _name, _title in _EFFECTS.items():
+    _drawn = N_("Draw the viewport with or without this.")
+    _register_switch(f"view.{_name}", _title, "View/Effects", _drawn, "look", _name)
 
 
-for _effect, _effect_title in (("ambient_occlusion", N_("Ambient occlusion")), ("bloom", N_("Bloom"))):
-    _register_effect(_effect, _effect_title)
+@command("view.set_ghosts", N_("Set ghosts…"), menu="View/Overlays", group=1, when=has_viewport)
+def set_ghosts(studio: Studio, *, count: int = 0, step: float = 0.0) -> None:
+    """Choose how many ghosts stand before and after the current frame, and how many frames they are apart."""
+    settings = _viewport(studio).tools.settings
+    if not (count or step):
+        text = studio.face.ask_text(
+            N_("Ghosts on each side, frames apart"), f"{settings.ghost_count}, {settings.ghost_step:g}"
+        )
+        if not text:
+            return
+        count, step = _two_numbers(text)
+    settings.ghost_count = int(np.clip(count or settings.ghost_count, 1, 32))
+    settings.ghost_step = float(np.clip(step or settings.ghost_step, 0.1, 10_000.0))
+    _viewport(studio).redraw()
+
+
+def _two_numbers(text: str) -> tuple[int, float]:
+    try:
+        first, _, second = text.replace(";", ",").partition(",")
+        count, step = float(first), float(second or 0.0)
+    except ValueError:
+        raise UsageError(f"{text!r} should be two numbers, like 3, 4") from None
+    if not (np.isfinite(count) and np.isfinite(step) and count >= 0 and step >= 0):
+        raise UsageError(f"{text!r} should be two numbers, like 3, 4")
+    return min(round(count), 32), step
 
 
 @command("view.isolate", N_("Isolate"), menu="View", group=1, keys="/", place="viewport", when=has_viewport)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from studio.errors import BadAsset, UsageError
 from studio.render.denoise import Denoiser, measured_scale
 from studio.render.film import Crop, Film
-from studio.render.output import Picture, picture, write_image
+from studio.render.output import DWA_LEVEL, JPEG_QUALITY, Draw, Picture, picture, write_image
 from studio.render.partial import Header
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
@@ -44,6 +44,10 @@ class Look:
     alpha: bool = False
     denoise: bool = False
     denoise_scale: float | None = None
+    display: str = color.DISPLAY
+    dwa_level: float = DWA_LEVEL
+    multi_part: bool = True
+    quality: int = JPEG_QUALITY
 
 
 @dataclass(slots=True)
@@ -54,12 +58,15 @@ class Finish:
     threads: int = 0
     say: Callable[[str], None] = lambda sentence: None
     seconds: dict[str, float] = field(default_factory=dict)
+    measured: float = 0.0  # what the first frame was measured to; whoever goes on with a job gives it back
     _denoiser: Denoiser | None = None
     _crop: Crop = (0, 0, 0, 0)
-    _measured: float = 0.0
 
-    def write(self, film: Film, path: Path, about: About) -> None:
-        """Denoise and write a film. Raises `CannotWrite`, or `UsageError` for a film without guides to denoise by."""
+    def write(self, film: Film, path: Path, about: About, *, draw: Draw | None = None) -> None:
+        """Denoise and write a film, with what `draw` adds to a shown picture.
+
+        Raises `CannotWrite`, or `UsageError` for a film without guides to denoise by.
+        """
         begun = time.perf_counter()
         shown = self._denoised(film, about) if self.look.denoise else self._picture(film, about, {})
         written = time.perf_counter()
@@ -76,6 +83,11 @@ class Finish:
             bits=self.look.bits,
             alpha=self.look.alpha,
             matte_names=about.matte_names,
+            display=self.look.display,
+            dwa_level=self.look.dwa_level,
+            multi_part=self.look.multi_part,
+            quality=self.look.quality,
+            draw=draw,
         )
         self.seconds["write"] = self.seconds.get("write", 0.0) + time.perf_counter() - written
 
@@ -84,18 +96,19 @@ class Finish:
             return self.look.exposure_ev
         if camera_ev or path.suffix.lower() == ".exr":
             return camera_ev
-        first = not self._measured
-        exposure = round(math.log2(self._scale(film)), 2)
+        first = not self.measured
+        exposure = round(math.log2(self.scale(film)), 2)
         if first:
             self.say(
                 f"The camera sets no exposure; exposed by {exposure:+.2f} stops, as measured (--exposure sets it)."
             )
         return exposure
 
-    def _scale(self, film: Film) -> float:
-        if not self._measured:
-            self._measured = measured_scale(film.rgb(""), film.layout.luminance)
-        return self._measured
+    def scale(self, film: Film) -> float:
+        """What brings the job's pictures to 1, measured on the first of its films."""
+        if not self.measured:
+            self.measured = measured_scale(film.rgb(""), film.layout.luminance)
+        return self.measured
 
     def _denoised(self, film: Film, about: About) -> Picture:
         if missing := set(_GUIDE_LAYERS.values()) - set(film.layers()):
@@ -105,7 +118,7 @@ class Finish:
             x0, y0, x1, y1 = self._crop = film.crop
             self._denoiser = Denoiser(x1 - x0, y1 - y0, threads=self.threads)
         camera_ev = about.exposure_ev
-        scale = self.look.denoise_scale or (2.0**camera_ev if camera_ev else self._scale(film))
+        scale = self.look.denoise_scale or (2.0**camera_ev if camera_ev else self.scale(film))
         return self._picture(film, about, self._denoiser.denoise_film(film, input_scale=scale))
 
     def _picture(self, film: Film, about: About, clean: dict[str, NDArray[np.float32]]) -> Picture:

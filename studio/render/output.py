@@ -2,18 +2,20 @@
 
 An EXR holds scene-linear values in nits, one part a layer, half floats where half floats do. It is written beside its
 place and renamed when it is whole, so a reader never meets half a frame and a full disk leaves the old one untouched.
-OpenImageIO does the encoding; its Python API reports failure by return values, which are turned into `CannotWrite`.
-Two of its formats do not report a full disk: its PNG writer says that all went well, so a PNG is checked afterwards,
-and its JPEG writer ends the process, so a JPEG is encoded in memory by Pillow.
+EXRs are encoded by OpenEXR (`studio.render.exr`), PNG and TIFF by OpenImageIO, whose Python API reports failure by
+return values, which are turned into `CannotWrite`. Two of its formats do not report a full disk: its PNG writer says
+that all went well, so a PNG is checked afterwards, and its JPEG writer ends the process, so a JPEG is encoded in memory
+by Pillow.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import struct
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 import studio
 from studio.errors import CannotWrite, UsageError
 from studio.render import cryptomatte
+from studio.render.exr import Section, Value, write_sections
 from studio.render.film import Crop, Film
 from studio.scene import color
 
@@ -33,10 +36,10 @@ COMPRESSIONS = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dw
 _LOSSY = ("pxr24", "b44", "b44a", "dwaa", "dwab")
 EXTENSIONS = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 FAR_M = 1e10  # depth where nothing was hit; compositors reckon with it, infinity turns into NaN in their hands
-_LARGEST_HALF = 65504.0
+DWA_LEVEL, JPEG_QUALITY = 45.0, 95
 _EXIF_SOFTWARE = 0x0131
 
-Value = str | int | float | Sequence[float]
+Draw = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # on display values (h, w, 3 or 4) in 0..1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,7 @@ class Part:
     channels: tuple[str, ...]
     pixels: NDArray[np.float32]  # (h, w, len(channels))
     exact: bool = False
+    floats: tuple[str, ...] | None = None  # of a part of many layers, the channels that are floats whatever the rest is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +122,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
             _remove(temporary)
 
 
+def drop_leftovers(path: Path) -> None:
+    """Remove what a writer of `path`, or of its checkpoint, left behind when it was killed in the middle."""
+    name = re.compile(re.escape(f".{path.stem[:40]}.") + r"[0-9a-f]{12}\.\w+")
+    try:
+        found = [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name)]
+    except OSError:
+        return  # no such folder, nothing in it
+    for entry in found:
+        _remove(entry)
+
+
 def _remove(path: Path) -> None:
     try:
         path.unlink()
@@ -142,13 +157,20 @@ def write_image(
     alpha: bool = False,
     space: str = color.REC709,
     matte_names: Mapping[str, Sequence[str]] | None = None,
+    display: str = color.DISPLAY,
+    dwa_level: float = DWA_LEVEL,
+    multi_part: bool = True,
+    quality: int = JPEG_QUALITY,
+    draw: Draw | None = None,
 ) -> Path:
     """Write a picture as its extension says; returns the path. Whole or not at all.
 
-    EXR: every layer, scene-linear; `half`, `compression` and `metadata` apply, and `matte_names` ("object" or
-    "material" -> names) goes into the Cryptomatte manifests. Sequences of 16 numbers in `metadata` are stored as
-    matrices (`worldToCamera`, row vectors as in OpenEXR). PNG, TIFF (`bits` 8 or 16) and JPEG: the beauty of the
-    crop, multiplied by 2**exposure_ev, through `view` of the sRGB display, over black or with `alpha`.
+    EXR: every layer, scene-linear; `half`, `compression` (`dwa_level` for DWAA and DWAB) and `metadata` apply, and
+    `matte_names` ("object" or "material" -> names) goes into the Cryptomatte manifests. A layer is a part of the file,
+    or all are channels of one part where not `multi_part`. Sequences of 16 numbers in `metadata` are stored as
+    matrices (`worldToCamera`, row vectors as in OpenEXR). PNG, TIFF (`bits` 8 or 16) and JPEG (`quality` 1 to 100):
+    the beauty of the crop, multiplied by 2**exposure_ev, through `view` of `display`, over black or with `alpha`, and
+    what `draw` makes of that (burn-ins, which never touch an EXR).
 
     Raises `UsageError` for an unknown extension, view or compression and `CannotWrite` when the disk refuses.
     """
@@ -158,46 +180,82 @@ def write_image(
     if extension not in EXTENSIONS:
         raise UsageError(f"cannot write {path.name!r}: the extension must be one of {', '.join(EXTENSIONS)}")
     if extension == ".exr":
-        _write_exr(shown, path, metadata or {}, half, compression, color.working_space(space), matte_names or {})
+        _check_compression(compression)
+        _write_exr(
+            shown if multi_part else _one_part(shown),
+            path,
+            metadata or {},
+            half,
+            compression,
+            dwa_level,
+            color.working_space(space),
+            matte_names or {},
+        )
     else:
-        view = color.find_view(view)
-        _write_view(shown.parts[0].pixels, path, view, exposure_ev, bits, alpha, color.working_space(space))
+        jpeg = extension in (".jpg", ".jpeg")
+        if bits not in (8, 16) or (jpeg and bits != 8):
+            raise UsageError(
+                f"cannot write {path.name!r} with {bits} bits a channel; use 8" + ("" if jpeg else " or 16")
+            )
+        beauty = shown.parts[0].pixels
+        pixels = view_pixels(
+            beauty, view=view, display=display, exposure_ev=exposure_ev, alpha=alpha and not jpeg, space=space
+        )
+        write_shown(pixels if draw is None else draw(pixels), path, bits=bits, quality=quality, display=display)
     return path
 
 
-def _write_view(
-    beauty: NDArray[np.float32], path: Path, view: str, exposure_ev: float, bits: int, alpha: bool, space: str
+def view_pixels(
+    beauty: NDArray[np.float32],
+    *,
+    view: str,
+    display: str = color.DISPLAY,
+    exposure_ev: float = 0.0,
+    alpha: bool = False,
+    space: str = color.REC709,
+) -> NDArray[np.float32]:
+    """What a screen shows of a beauty (h, w, 4): (h, w, 3) display values over black, or (h, w, 4) with `alpha`, whose
+    colours are then not multiplied by it."""
+    rgb, coverage = beauty[..., :3], np.clip(beauty[..., 3:4], 0.0, 1.0)
+    if alpha:  # formats for the eye keep colour and coverage apart
+        rgb = np.where(coverage > 0, rgb / np.maximum(coverage, 1e-6), 0.0).astype(np.float32)
+    pixels = color.display_transform(
+        rgb, view=color.find_view(view, display), display=display, exposure_ev=exposure_ev, space=space
+    )
+    return np.concatenate([pixels, coverage], axis=-1) if alpha else pixels
+
+
+def write_shown(
+    pixels: NDArray[np.float32],
+    path: Path,
+    *,
+    bits: int = 8,
+    quality: int = JPEG_QUALITY,
+    display: str = color.DISPLAY,
 ) -> None:
+    """Write display values (h, w, 3 or 4) as PNG, TIFF or JPEG. Raises `CannotWrite`."""
     import OpenImageIO
 
-    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
-    if bits not in (8, 16) or (jpeg and bits != 8):
-        raise UsageError(f"cannot write {path.name!r} with {bits} bits a channel; use 8" + ("" if jpeg else " or 16"))
-    rgb, coverage = beauty[..., :3], np.clip(beauty[..., 3:4], 0.0, 1.0)
-    alpha = alpha and not jpeg
-    if alpha:  # these formats keep colour and coverage apart
-        rgb = np.where(coverage > 0, rgb / np.maximum(coverage, 1e-6), 0.0).astype(np.float32)
-    pixels = color.display_transform(rgb, view=view, exposure_ev=exposure_ev, space=space)
-    if alpha:
-        pixels = np.concatenate([pixels, coverage], axis=-1)
-    if jpeg:
-        _encode_jpeg(path, pixels)
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        _encode_jpeg(path, pixels, quality)
         return
     spec = OpenImageIO.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], "uint16" if bits == 16 else "uint8")
-    spec.attribute("oiio:ColorSpace", "sRGB")
+    if display == color.DISPLAY:  # of the other displays these formats know nothing
+        spec.attribute("oiio:ColorSpace", "sRGB")
     spec.attribute("oiio:UnassociatedAlpha", 1)
     spec.attribute("Software", software())
-    _encode(path, [spec], [pixels])
+    spec.attribute("DateTime", "")  # a date would make two files of the same picture differ
+    _encode(path, spec, pixels)
 
 
-def _encode_jpeg(path: Path, pixels: NDArray[np.float32]) -> None:
+def _encode_jpeg(path: Path, pixels: NDArray[np.float32], quality: int) -> None:
     from PIL import Image
 
     encoded = BytesIO()
     exif = Image.Exif()
     exif[_EXIF_SOFTWARE] = software()
     image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
-    image.save(encoded, "JPEG", quality=95, subsampling=0, exif=exif)
+    image.save(encoded, "JPEG", quality=quality, subsampling=0, exif=exif)
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
 
@@ -207,64 +265,71 @@ def software() -> str:
     return f"Myriad {studio.__version__}"
 
 
+def _check_compression(compression: str) -> None:
+    if compression not in COMPRESSIONS:
+        raise UsageError(f"there is no EXR compression {compression!r}; choose from {', '.join(COMPRESSIONS)}")
+
+
+def _one_part(shown: Picture) -> Picture:
+    """A picture whose layers are channels of one part. Layers that must stay exact make all of it exact where a lossy
+    compression would take the red, green and blue of a matte for colours."""
+    names = tuple(name for part in shown.parts for name in part.channels)
+    pixels = np.concatenate([part.pixels for part in shown.parts], axis=-1)
+    exact = tuple(name for part in shown.parts if part.exact for name in part.channels)
+    return Picture(shown.width, shown.height, shown.crop, (Part("", names, pixels, exact=bool(exact), floats=exact),))
+
+
 def _write_exr(
     shown: Picture,
     path: Path,
     metadata: Mapping[str, Value],
     half: bool,
     compression: str,
+    dwa_level: float,
     space: str,
     matte_names: Mapping[str, Sequence[str]],
 ) -> None:
-    if compression not in COMPRESSIONS:
-        raise UsageError(f"there is no EXR compression {compression!r}; choose from {', '.join(COMPRESSIONS)}")
     header: dict[str, Value] = {"Software": software(), "chromaticities": color.CHROMATICITIES[space], **metadata}
+    header = {name: value for name, value in header.items() if value != ""}
     mattes: dict[str, Value] = {}
     present = {part.name for part in shown.parts}
     for kind, layer in cryptomatte.TYPE_NAMES.items():
         if layer in present:
             mattes.update(cryptomatte.metadata(kind, matte_names.get(kind, ())))
-    specs = []
+    sections = []
     for index, part in enumerate(shown.parts):
         # compositors look for the manifests in the first part, the specification beside the channels
         extra = mattes if index == 0 or part.name.startswith("Crypto") else {}
         lossy = part.exact and compression in _LOSSY
-        spec = _exr_spec(shown, part, half, "zip" if lossy else compression)
-        _annotate(spec, {**header, **extra})
-        specs.append(spec)
-    _encode(path, specs, [part.pixels for part in shown.parts])
+        sections.append(
+            Section(
+                name=part.name or "layers",
+                channels=part.channels,
+                pixels=part.pixels,
+                floats=_floats(part, half),
+                compression="zip" if lossy else compression,
+                header={**header, **extra},
+            )
+        )
+    with replacing(path) as temporary:
+        try:
+            write_sections(temporary, sections, crop=shown.crop, size=(shown.width, shown.height), dwa_level=dwa_level)
+        except RuntimeError as error:
+            fault = " ".join(str(error).replace(str(temporary), str(path)).split()) or "the disk refuses"
+            raise CannotWrite(
+                f"cannot write {path}: {fault.rstrip('.')}; choose another folder or make room"
+            ) from error
 
 
-def _exr_spec(shown: Picture, part: Part, half: bool, compression: str) -> Any:
-    import OpenImageIO
-
-    x0, y0, x1, y1 = shown.crop
-    # a lamp seen directly may outshine what a half float holds; such a layer keeps its energy as floats
-    fits = half and not part.exact and not np.any(np.abs(part.pixels) > _LARGEST_HALF)
-    spec = OpenImageIO.ImageSpec(x1 - x0, y1 - y0, len(part.channels), "half" if fits else "float")
-    spec.channelnames = part.channels
-    spec.x, spec.y = x0, y0
-    spec.full_x, spec.full_y, spec.full_width, spec.full_height = 0, 0, shown.width, shown.height
-    spec.attribute("oiio:subimagename", part.name)
-    spec.attribute("compression", compression)
-    spec.attribute("oiio:ColorSpace", "")
-    spec.erase_attribute("oiio:ColorSpace")
-    return spec
+def _floats(part: Part, half: bool) -> frozenset[str]:
+    """The channels that are floats in any case."""
+    if not half or (part.exact and part.floats is None):
+        return frozenset(part.channels)
+    return frozenset(part.floats or ())
 
 
-def _annotate(spec: Any, metadata: Mapping[str, Value]) -> None:
-    import OpenImageIO
-
-    for name, value in metadata.items():
-        if isinstance(value, str | int | float):
-            spec.attribute(name, value)
-        elif len(value) == 16:
-            spec.attribute(name, OpenImageIO.TypeDesc("matrix"), tuple(float(v) for v in value))
-        else:
-            spec.attribute(name, OpenImageIO.TypeDesc(f"float[{len(value)}]"), tuple(float(v) for v in value))
-
-
-def _encode(path: Path, specs: Sequence[Any], images: Sequence[NDArray[np.float32]]) -> None:
+def _encode(path: Path, spec: Any, pixels: NDArray[np.float32]) -> None:
+    """Write a PNG or TIFF by OpenImageIO."""
     import OpenImageIO
 
     with replacing(path) as temporary:
@@ -278,11 +343,8 @@ def _encode(path: Path, specs: Sequence[Any], images: Sequence[NDArray[np.float3
                 raise CannotWrite(f"cannot write {path}: {fault}; choose another folder or make room")
 
         try:
-            must(out.open(str(temporary), tuple(specs)) if len(specs) > 1 else out.open(str(temporary), specs[0]))
-            for index, (spec, image) in enumerate(zip(specs, images, strict=True)):
-                if index:
-                    must(out.open(str(temporary), spec, "AppendSubimage"))
-                must(out.write_image(np.ascontiguousarray(image, np.float32)))
+            must(out.open(str(temporary), spec))
+            must(out.write_image(np.ascontiguousarray(pixels, np.float32)))
             must(out.close())
         finally:
             out.close()

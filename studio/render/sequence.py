@@ -32,6 +32,7 @@ from studio.render.partial import Header
 from studio.render.session import INTERRUPTED, FrameProgress, FrameResult, RenderSession, StopReason, layout_of
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
+from studio.scene.flat_camera import active_camera
 from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
 
@@ -228,7 +229,9 @@ class _Run:
                 self.ear.say(warning)
         if "motion" not in self.settings.aovs:
             return flat, None
-        return flat, flatten(self.job.scene, frame + 1, previous=flat, camera=self.job.camera)
+        # motion is what one camera sees, also where the picture after is another's
+        camera = self.job.camera or active_camera(self.job.scene, frame)
+        return flat, flatten(self.job.scene, frame + 1, previous=flat, camera=camera)
 
     def _frame(self, frame: int, path: Path) -> _Made:
         job, settings = self.job, self.settings

@@ -37,6 +37,7 @@ from studio.render.settings import RenderSettings
 from studio.scene import schema
 from studio.scene.animation import Curve, make_curve
 from studio.scene.entities import Camera, Entity, Group, Id
+from studio.scene.flat_camera import active_camera
 from studio.scene.lights import Light
 from studio.scene.scene import Scene, placed
 from studio.scene.transforms import inverse, multiply, sound
@@ -80,7 +81,8 @@ def take(scene: Scene, frame: LiveFrame, *, name: str, note: str = "") -> Snapsh
     if frame.flat is None or frame.settings is None or not frame.layers:
         raise UsageError("there is no picture to keep yet; start the render and take the snapshot then")
     entities = _with_parents(scene, [e for e in scene.entities.values() if isinstance(e, Light)])
-    entities |= _with_parents(scene, [e for e in [scene.entities.get(scene.camera)] if e is not None])
+    taken_by = active_camera(scene, frame.flat.frame)
+    entities |= _with_parents(scene, [e for e in [scene.entities.get(taken_by)] if e is not None])
     ours = set(entities)
     emission = {id_: Emission(m.emission_luminance, m.emission_color) for id_, m in scene.materials.items()}
     camera = frame.flat.camera
@@ -96,7 +98,7 @@ def take(scene: Scene, frame: LiveFrame, *, name: str, note: str = "") -> Snapsh
         entities=tuple(entities.values()),
         emission=emission,
         tracks={t: c for t, c in scene.tracks.items() if t.partition(".")[0] in ours or _of_emission(t, scene)},
-        camera=scene.camera,
+        camera=taken_by,
         samples=frame.samples,
         seconds=frame.seconds,
         device=frame.device,

@@ -22,6 +22,7 @@ from studio.render.finish import About, Finish, Look, describe, with_guides
 from studio.render.session import RenderSession, film_aovs
 from studio.render.settings import DEEPEST, MOST_SAMPLES, RenderSettings
 from studio.scene import color
+from studio.scene.flat_camera import active_camera
 from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
 
@@ -126,7 +127,8 @@ def render(
     session = _session(device, threads)
     at = scene.frame_start if frame is None else frame
     flat = flatten(scene, at, camera=camera)
-    following = flatten(scene, at + 1, previous=flat, camera=camera) if "motion" in film_aovs(settings) else None
+    seen = camera or active_camera(scene, at)  # motion is what one camera sees, also just before a cut
+    following = flatten(scene, at + 1, previous=flat, camera=seen) if "motion" in film_aovs(settings) else None
     result = session.render_frame(flat, settings, following=following)
     header = header_of(flat, settings, result.device, following=following)
     about = describe(flat, header, asked)

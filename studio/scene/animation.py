@@ -31,6 +31,7 @@ OUTSIDE = ("hold", "linear", "loop", "pingpong", "offset")
 FREE, BROKEN, AUTO, LINEAR, FLAT, STEP = range(6)
 BREAKDOWN = 0x80
 _MODES = [mode | bit for mode in range(STEP + 1) for bit in (0, BREAKDOWN)]
+_IS_MODE = np.isin(np.arange(256), _MODES)
 _HOLD, _LINEAR, _LOOP, _PINGPONG, _OFFSET = range(5)
 
 
@@ -96,7 +97,8 @@ def _modes(given: ArrayLike | None, times: F64, where: str) -> NDArray[np.uint8]
     if given is None:
         return None
     modes = np.asarray(given)
-    if modes.shape != times.shape or not np.isin(modes, _MODES).all():
+    known = _IS_MODE[modes] if modes.dtype == np.uint8 else np.isin(modes, _MODES)
+    if modes.shape != times.shape or not known.all():
         raise BadAsset(f"{where}: each key has one of the tangent modes 0 to {STEP}, with or without {BREAKDOWN}.")
     out = modes.astype(np.uint8)
     out.flags.writeable = False
@@ -104,6 +106,8 @@ def _modes(given: ArrayLike | None, times: F64, where: str) -> NDArray[np.uint8]
 
 
 def _frozen(a: ArrayLike) -> F64:
+    if isinstance(a, np.ndarray) and a.dtype == np.float64 and a.base is None and not a.flags.writeable:
+        return a
     out = np.array(a, np.float64)
     out.flags.writeable = False
     return out
@@ -128,24 +132,53 @@ class Tracks:
     def __init__(self, curves: Mapping[str, Curve]) -> None:
         self.curves = curves
         self.names: tuple[str, ...] = tuple(curves)
-        kinds: dict[tuple[str, int, bool], list[int]] = {}
+        kinds: dict[tuple[str, int, bool, bool], list[int]] = {}
         listed = list(curves.values())
         for i, curve in enumerate(listed):
-            kinds.setdefault((curve.interpolation, curve.values.shape[1], curve.rotation), []).append(i)
+            kinds.setdefault(kind_of_curve(curve), []).append(i)
         self._rows = list(kinds.values())
         self._groups = [_Group([listed[i] for i in rows]) for rows in self._rows]
+
+    def with_curves(self, curves: Mapping[str, Curve]) -> Tracks:
+        """The same tracks with other curves of the same kinds; only groups in which one differs are made anew."""
+        out = Tracks.__new__(Tracks)
+        out.names, out._rows = self.names, self._rows
+        out.curves = {name: curves[name] for name in self.names}
+        old, new = list(self.curves.values()), list(out.curves.values())
+        out._groups = [
+            group if all(old[i] is new[i] for i in rows) else _Group([new[i] for i in rows])
+            for rows, group in zip(self._rows, self._groups, strict=True)
+        ]
+        return out
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """Rows of `names` that are evaluated together, group by group."""
+        return self._rows
 
     def at(self, frame: float) -> list[F64]:
         """The value (dim,) of every curve at one frame, in the order of `names`."""
         out: list[F64] = [np.empty(0)] * len(self.names)
-        for rows, group in zip(self._rows, self._groups, strict=True):
-            every = np.arange(len(rows))
-            local, cycles, outside = _local_times(group, every, np.full(len(rows), float(frame)))
-            passed = group.times <= np.repeat(local, group.counts)
-            key = np.add.reduceat(passed, group.starts) - 1
-            for row, value in zip(rows, _finish(group, every, key, local, cycles, outside), strict=True):
+        for rows, values in zip(self._rows, self.grouped(frame), strict=True):
+            for row, value in zip(rows, values, strict=True):
                 out[row] = value
         return out
+
+    def grouped(self, frame: float) -> list[F64]:
+        """The values (rows, dim) of all curves at one frame, group by group."""
+        out = []
+        for group in self._groups:
+            every = group.every
+            local, cycles, outside = _local_times(group, every, np.full(len(every), float(frame)))
+            passed = group.times <= np.repeat(local, group.counts)
+            key = np.add.reduceat(passed, group.starts) - 1
+            out.append(_finish(group, every, key, local, cycles, outside))
+        return out
+
+
+def kind_of_curve(curve: Curve) -> tuple[str, int, bool, bool]:
+    """What curves must have in common to be evaluated together."""
+    return curve.interpolation, curve.values.shape[1], curve.rotation, curve.euler
 
 
 class _Group:
@@ -154,6 +187,7 @@ class _Group:
     def __init__(self, curves: Sequence[Curve]) -> None:
         self.interpolation = curves[0].interpolation
         self.rotation = curves[0].rotation
+        self.euler = curves[0].euler
         self.times = np.concatenate([c.times for c in curves])
         self.values = np.concatenate([c.values for c in curves])
         self.in_tangents: F64 | None = None
@@ -161,8 +195,14 @@ class _Group:
         if self.interpolation in ("cubic", "bezier"):
             self.in_tangents = np.concatenate([_tangents(c, c.in_tangents) for c in curves])
             self.out_tangents = np.concatenate([_tangents(c, c.out_tangents) for c in curves])
+        self.held: NDArray[np.bool_] | None = None  # keys whose value holds until the next
+        if any(c.modes is not None for c in curves):
+            held = [np.zeros(len(c.times), np.uint8) if c.modes is None else c.modes for c in curves]
+            steps = (np.concatenate(held) & np.uint8(0xFF ^ BREAKDOWN)) == STEP
+            self.held = steps if steps.any() else None
         self.counts = np.array([len(c.times) for c in curves])
         self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+        self.every = np.arange(len(curves))
         self.first = self.times[self.starts]
         self.last = self.times[self.starts + self.counts - 1]
         self.pre = np.array([OUTSIDE.index(c.pre) for c in curves])
@@ -204,8 +244,8 @@ def _finish(group: _Group, curve: Index, key: Index, local: F64, beyond: F64, ru
     if len(rows):
         first, last = group.values[start[rows]], group.values[(start + count - 1)[rows]]
         if group.rotation:
-            turn = _times(last, first * (-1.0, -1.0, -1.0, 1.0))
-            out[rows] = _times(_power(turn, beyond[rows]), out[rows])
+            turn = quaternion_product(last, first * (-1.0, -1.0, -1.0, 1.0))
+            out[rows] = quaternion_product(quaternion_power(turn, beyond[rows]), out[rows])
         else:
             out[rows] += (last - first) * beyond[rows, None]
     return out
@@ -229,18 +269,21 @@ def _inside(group: _Group, a: Index, b: Index, t: F64) -> F64:
         value += (3 * u2 - 2 * u3) * v1 + span[:, None] * (u3 - u2) * in_tangent
     else:
         value = _bezier(u, span[:, None], v0, v1, out_tangent, in_tangent)
+        if group.held is not None:
+            value = np.where((group.held[a] & (t < t1))[:, None], v0, value)
     return _normalised(value) if group.rotation else np.asarray(value)
 
 
 def _bezier(u: F64, span: F64, v0: F64, v1: F64, out_handle: F64, in_handle: F64) -> F64:
     """Values of cubic Bezier segments at the fraction `u` (n, 1) of their time.
 
-    Handles are kept within their segment's time, so that time always runs forward; the parameter is found by
-    Newton's steps that fall back to halving.
+    Handles are kept within their segment's time, so that time always runs forward: one that is longer is shortened
+    and keeps its direction. The parameter is found by Newton's steps that fall back to halving.
     """
-    x1 = np.clip(out_handle[..., 0] / span, 0.0, 1.0)
-    x2 = np.clip(1.0 + in_handle[..., 0] / span, 0.0, 1.0)
-    y1, y2 = v0 + out_handle[..., 1], v1 + in_handle[..., 1]
+    reach, back = out_handle[..., 0] / span, -in_handle[..., 0] / span
+    x1, x2 = np.clip(reach, 0.0, 1.0), 1.0 - np.clip(back, 0.0, 1.0)
+    y1 = v0 + out_handle[..., 1] / np.maximum(reach, 1.0)
+    y2 = v1 + in_handle[..., 1] / np.maximum(back, 1.0)
     low, high = np.zeros_like(x1), np.ones_like(x1)
     s = np.broadcast_to(u, x1.shape).copy()
     for _ in range(48):
@@ -263,8 +306,8 @@ def _carried_on(group: _Group, value: F64, a: Index, b: Index, beyond: F64) -> F
     span = (t1 - t0)[:, None]
     after = (beyond > 0)[:, None]
     if group.rotation:
-        turn = _times(v1, v0 * (-1.0, -1.0, -1.0, 1.0))
-        return _times(_power(turn, beyond / span[:, 0]), value)
+        turn = quaternion_product(v1, v0 * (-1.0, -1.0, -1.0, 1.0))
+        return quaternion_product(quaternion_power(turn, beyond / span[:, 0]), value)
     if group.interpolation == "step":
         return value
     slope = (v1 - v0) / span
@@ -276,6 +319,8 @@ def _carried_on(group: _Group, value: F64, a: Index, b: Index, beyond: F64) -> F
         handle = np.where(after[..., None], group.in_tangents[b], group.out_tangents[a])
         flat = np.abs(handle[..., 0]) > 1e-12
         slope = np.where(flat, handle[..., 1] / np.where(flat, handle[..., 0], 1.0), slope)
+        if group.held is not None:  # what holds goes on holding
+            slope = np.where(group.held[a][:, None], 0.0, slope)
     return np.asarray(value + slope * beyond[:, None])
 
 
@@ -295,7 +340,8 @@ def slerp(a: F64, b: F64, u: F64) -> F64:
     return _normalised(a * wa[:, None] + b * wb[:, None])
 
 
-def _power(q: F64, exponent: F64) -> F64:
+def quaternion_power(q: F64, exponent: F64) -> F64:
+    """Rotations (n, 4) that turn `exponent` (n,) times as far, about the short way's axis."""
     q = _normalised(q)
     q = np.where(q[:, 3:] < 0, -q, q)
     length = np.linalg.norm(q[:, :3], axis=1)
@@ -304,7 +350,8 @@ def _power(q: F64, exponent: F64) -> F64:
     return np.concatenate([axis * np.sin(half)[:, None], np.cos(half)[:, None]], axis=1)
 
 
-def _times(a: F64, b: F64) -> F64:
+def quaternion_product(a: F64, b: F64) -> F64:
+    """Rotations (n, 4) that turn by `b` first and then by `a`."""
     ax, ay, az, aw = a.T
     bx, by, bz, bw = b.T
     return np.stack(

@@ -3,10 +3,15 @@
 Linear blending over whole arrays: morph targets are added to the rest pose (sparsely, as they are stored), then every
 vertex is moved by the weighted sum of its joints' matrices (glTF 2.0, section 3.7.3). A skinned mesh ends in world
 space and its instance has no transform, because glTF ignores the node that a skin hangs on.
+
+A figure is deformed at every frame that is scrubbed over. What does not depend on the pose, which joints a vertex
+follows and how much, is made once (`Binding`) and handed from one `Deformed` to the next; the sums run over columns of
+all vertices, one number of the matrices at a time, which is how numpy is fast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,28 +61,61 @@ def skin_fault(mesh: Mesh, joints: int) -> str:
     return ""
 
 
-def deform(mesh: Mesh, opened: Pose, closed: Pose) -> Deformed:
-    """The mesh at shutter open, and at shutter close where that differs. The mesh and its skin must be sound."""
-    positions, normals, tangents = _vertices(mesh, opened)
+_BINDING = "scene.binding"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """Which joints move the vertices: per influence, the rows of the joints (v,) and their weights (v, 1)."""
+
+    joints: tuple[NDArray[np.intp], ...]
+    weights: tuple[F32, ...]
+
+
+def _bound(mesh: Mesh) -> Binding:
+    """The binding of a mesh. A vertex without weights follows its first joint; a joint that is named with no weight
+    need not exist, so joints are clipped to those that do where they are used."""
+    assert mesh.joints is not None and mesh.weights is not None
+    total = mesh.weights.sum(axis=1, keepdims=True)
+    weights = np.where(total > 0, mesh.weights / np.where(total > 0, total, 1), 0).astype(np.float32)
+    weights[total[:, 0] <= 0, 0] = 1
+    influences = [k for k in range(weights.shape[1]) if weights[:, k].any()] or [0]
+    joints = mesh.joints.astype(np.intp)
+    return Binding(
+        tuple(np.ascontiguousarray(joints[:, k]) for k in influences),
+        tuple(np.ascontiguousarray(weights[:, k, None]) for k in influences),
+    )
+
+
+def deform(mesh: Mesh, opened: Pose, closed: Pose, *, earlier: Deformed | None = None) -> Deformed:
+    """The mesh at shutter open, and at shutter close where that differs. The mesh and its skin must be sound.
+
+    What `earlier`, the mesh with the same skin in another pose, knows of the binding is not made again.
+    """
+    binding: Binding | None = None
+    if opened.joints is not None or closed.joints is not None:
+        known = earlier.cache.get(_BINDING) if earlier is not None and earlier.mesh is mesh else None
+        binding = known if isinstance(known, Binding) else _bound(mesh)
+    positions, normals, tangents = _vertices(mesh, opened, binding)
     close = None
     if not opened.same(closed):
-        close = _vertices(mesh, closed)[0]
+        close = _vertices(mesh, closed, binding)[0]
         if np.array_equal(close, positions):
             close = None
-    return Deformed(mesh, positions, normals, tangents, close)
+    cache: dict[str, object] = {} if binding is None else {_BINDING: binding}
+    return Deformed(mesh, positions, normals, tangents, close, cache=cache)
 
 
-def _vertices(mesh: Mesh, pose: Pose) -> tuple[F32, F32 | None, F32 | None]:
+def _vertices(mesh: Mesh, pose: Pose, binding: Binding | None) -> tuple[F32, F32 | None, F32 | None]:
     positions, normals, tangents = _morphed(mesh, pose.weights)
-    if pose.joints is not None:
-        assert mesh.joints is not None and mesh.weights is not None
-        blend = _blended(mesh.joints, mesh.weights, pose.joints)
-        positions = np.einsum("vij,vj->vi", blend[:, :, :3], positions) + blend[:, :, 3]
+    if pose.joints is not None and binding is not None:
+        columns = _blended(binding, pose.joints)
+        positions = _moved(columns, positions)
         if normals is not None:
-            normals = np.einsum("vij,vj->vi", _cofactors(blend[:, :, :3]), normals)
+            normals = _turned(_cofactors(columns), normals)
         if tangents is not None:
-            turned = np.einsum("vij,vj->vi", blend[:, :, :3], tangents[:, :3])
-            tangents = np.concatenate([_unit(turned), tangents[:, 3:]], axis=1)
+            directions = _turned([columns[i] for i in (0, 1, 2, 4, 5, 6, 8, 9, 10)], tangents)
+            tangents = np.concatenate([_unit(directions), tangents[:, 3:]], axis=1)
     return (
         _readonly(positions),
         None if normals is None else _readonly(_unit(normals)),
@@ -102,23 +140,55 @@ def _morphed(mesh: Mesh, weights: tuple[float, ...]) -> tuple[F32, F32 | None, F
     return positions, normals, tangents
 
 
-def _blended(joints: NDArray[np.uint16], weights: F32, matrices: F64) -> F32:
-    """(v, 3, 4) weighted sums of the joints' matrices. A vertex without weights follows its first joint."""
+def _blended(binding: Binding, matrices: F64) -> F32:
+    """(12, v) weighted sums of the joints' matrices, a column for each of their numbers."""
     flat = matrices.reshape(-1, 12).astype(np.float32)
-    total = weights.sum(axis=1, keepdims=True)
-    weights = np.where(total > 0, weights / np.where(total > 0, total, 1), 0).astype(np.float32)
-    weights[total[:, 0] <= 0, 0] = 1
-    last = np.uint16(len(flat) - 1)
-    out = np.zeros((len(joints), 12), np.float32)
-    for k in range(joints.shape[1]):
-        out += flat[np.minimum(joints[:, k], last)] * weights[:, k, None]
-    return out.reshape(-1, 3, 4)
+    joints, weights = binding.joints, binding.weights
+    out: F32 = np.take(flat, joints[0], axis=0, mode="clip")
+    out *= weights[0]
+    part = np.empty_like(out)
+    for k in range(1, len(joints)):
+        np.take(flat, joints[k], axis=0, out=part, mode="clip")
+        part *= weights[k]
+        out += part
+    return np.ascontiguousarray(out.T)
 
 
-def _cofactors(m: F32) -> F32:
-    """(v, 3, 3) matrices that carry normals: the inverse transpose up to a positive or negative scale."""
-    a, b, c = m[:, :, 0], m[:, :, 1], m[:, :, 2]
-    return np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
+def _moved(columns: F32, points: F32) -> F32:
+    """Points (v, 3) by matrices given as columns (12, v)."""
+    x, y, z = np.ascontiguousarray(points.T)
+    out = np.empty((len(points), 3), np.float32)
+    for i in range(3):
+        row = columns[4 * i] * x
+        row += columns[4 * i + 1] * y
+        row += columns[4 * i + 2] * z
+        row += columns[4 * i + 3]
+        out[:, i] = row
+    return out
+
+
+def _turned(columns: Sequence[F32], directions: F32) -> F32:
+    """Directions (v, 3 or more, of which three count) by matrices given as nine columns (v,), row by row."""
+    x, y, z = np.ascontiguousarray(directions[:, :3].T)
+    out = np.empty((len(directions), 3), np.float32)
+    for i in range(3):
+        row = columns[3 * i] * x
+        row += columns[3 * i + 1] * y
+        row += columns[3 * i + 2] * z
+        out[:, i] = row
+    return out
+
+
+def _cofactors(m: F32) -> list[F32]:
+    """Nine columns of the matrices that carry normals: the inverse transpose up to a positive or negative scale."""
+    rows = (0, 4, 8)
+    out = []
+    for i in range(3):
+        a, b = rows[(i + 1) % 3], rows[(i + 2) % 3]
+        for k in range(3):
+            p, q = (k + 1) % 3, (k + 2) % 3
+            out.append(m[a + p] * m[b + q] - m[a + q] * m[b + p])
+    return out
 
 
 def _unit(v: F32) -> F32:

@@ -29,9 +29,10 @@ import msgspec
 import numpy as np
 
 from studio.errors import BadAsset
+from studio.scene.clips import check_strip
 from studio.scene.entities import Id
 from studio.scene.keyed_edit import posed, settled
-from studio.scene.pose import Posing, split_track
+from studio.scene.pose import Posing, posing_of, split_track
 from studio.scene.scene import Scene
 from studio.scene.schema import Touches, check, check_together, fields
 from studio.scene.transforms import on_cycles, parent_rows
@@ -242,8 +243,7 @@ class Document:
         values. The scene itself where nothing moves. What an artist sees and edits."""
         held = self._posed
         if held is None or held[0] is not self._scene or held[1] != self._frame:
-            if self._posing is None or not self._posing.holds(self._scene):
-                self._posing = Posing(self._scene)
+            self._posing = posing_of(self._scene, self._posing)
             held = self._posed = (self._scene, self._frame, posed(self._scene, self._frame, self._posing))
         return held[2]
 
@@ -333,12 +333,14 @@ class Document:
         self._commit(edit)
 
     def _commit(self, edit: Edit) -> None:
-        after = settled(self._scene, self.posed, edit.scene, self._frame, autokey=self.autokey)
+        shown = self.posed
+        after = settled(self._scene, shown, edit.scene, self._frame, autokey=self.autokey, posing=self._posing)
         patch = difference(self._scene, after)
         if not patch:
             self.select(edit.selection)
             return
         ids, touched = _examined(patch)
+        ids |= _moved_by_strips(patch, self._scene, after)
         _check_tree(patch, after)
         before, chosen = self._scene, self._selection
         self._scene = after
@@ -454,6 +456,8 @@ def _examined(patch: Patch) -> tuple[frozenset[Id], Touches]:
             touched |= _SECTION_TOUCHES[name]
             if name == "tracks":  # what a curve drives is changed with it
                 ids.update(split_track(track)[0] for track in changes)
+            if name == "strips":
+                _check_strips(changes)
             continue
         ids.update(changes)
         bits = Touches.NOTHING.value
@@ -465,6 +469,27 @@ def _examined(patch: Patch) -> tuple[frozenset[Id], Touches]:
     if patch.values.keys() & {"camera", "fps", "timeline"}:
         touched |= Touches.CAMERA
     return frozenset(ids), touched
+
+
+def _moved_by_strips(patch: Patch, before: Scene, after: Scene) -> frozenset[Id]:
+    """Ids of what the clips drive that an edit changed, or whose strips it changed."""
+    sections = patch.sections
+    if not sections.keys() & {"clips", "strips"}:
+        return frozenset()
+    clips = [clip for pair in sections.get("clips", {}).values() for clip in pair if clip is not ABSENT]
+    for pair in sections.get("strips", {}).values():
+        played = {strip.clip for strip in pair if strip is not ABSENT}
+        clips += [scene.clips[id_] for scene in (before, after) for id_ in played if id_ in scene.clips]
+    return frozenset(split_track(track)[0] for clip in clips for track in clip.tracks)
+
+
+def _check_strips(changes: Mapping[str, tuple[Any, Any]]) -> None:
+    """Refuse strips whose values cannot be."""
+    for id_, (_, now) in changes.items():
+        if now is not ABSENT:
+            if now.id != id_:
+                raise BadAsset(f'The strip "{now.name}" is kept under the id "{id_}" but says that it is "{now.id}".')
+            check_strip(now)
 
 
 def _compared(id_: Id, was: Any, now: Any) -> int:

@@ -7,7 +7,7 @@ sentence and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from studio.errors import BadAsset
-from studio.scene.entities import Camera, Entity, Group, Id, MeshObject
+from studio.scene.animation import Curve
+from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.photometry import units_of
@@ -186,18 +187,25 @@ def duplicate(scene: Scene, ids: Iterable[Id], *, offset: Vec3 = (0.0, 0.0, 0.0)
         values: dict[str, Any] = {"id": names[id_], "parent": names.get(entity.parent, entity.parent)}
         if isinstance(entity, MeshObject):
             values["joints"] = tuple(names.get(joint, joint) for joint in entity.joints)
+        elif isinstance(entity, Constraint):
+            values["target"] = names.get(entity.target, entity.target)
         if id_ in tops:
             values["translation"] = tuple(a + b for a, b in zip(entity.translation, offset, strict=True))
         new[names[id_]] = msgspec.structs.replace(entity, **values)
-    tracks = {}
-    for track, curve in scene.tracks.items():
-        target = split_track(track)[0]
-        if target in names:
-            tracks[names[target] + track[len(target) :]] = curve
     out = replace(scene, entities={**scene.entities, **new})
-    if tracks:
+    if tracks := _copied(scene.tracks, names):
         out = replace(out, tracks={**scene.tracks, **tracks})
+    more = {id_: tracks for id_, clip in scene.clips.items() if (tracks := _copied(clip.tracks, names))}
+    if more:  # copies move along with what they are copies of
+        clips = {id_: replace(scene.clips[id_], tracks={**scene.clips[id_].tracks, **t}) for id_, t in more.items()}
+        out = replace(out, clips={**scene.clips, **clips})
     return out, tuple(names[id_] for id_ in tops)
+
+
+def _copied(tracks: Mapping[str, Curve], names: Mapping[Id, Id]) -> dict[str, Curve]:
+    """Those tracks that drive one of `names`, under its new name."""
+    targets = {track: split_track(track)[0] for track in tracks}
+    return {names[target] + track[len(target) :]: tracks[track] for track, target in targets.items() if target in names}
 
 
 # --- transforms ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 Quat = tuple[float, float, float, float]
 Angles = tuple[float, float, float]
 
@@ -20,6 +23,21 @@ def to_quaternion(angles_deg: Angles) -> Quat:
         cx * sy * cz + sx * cy * sz,
         cx * cy * sz - sx * sy * cz,
         cx * cy * cz + sx * sy * sz,
+    )
+
+
+def to_quaternions(angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The unit quaternions (n, 4) of rows of angles (n, 3), as `to_quaternion` has each."""
+    half = np.radians(angles_deg) / 2
+    (sx, sy, sz), (cx, cy, cz) = np.sin(half).T, np.cos(half).T
+    return np.stack(
+        [
+            sx * cy * cz - cx * sy * sz,
+            cx * sy * cz + sx * cy * sz,
+            cx * cy * sz - sx * sy * cz,
+            cx * cy * cz + sx * sy * sz,
+        ],
+        axis=1,
     )
 
 

@@ -11,6 +11,7 @@ from studio.scene.entities import Camera, Entity, Id
 from studio.scene.flat import FlatCamera
 from studio.scene.flat_objects import Moment, Objects, bounds
 from studio.scene.scene import Scene
+from studio.scene.timeline import camera_at
 from studio.scene.transforms import FARTHEST_M, look_at, rigid
 
 _DEFAULT_HALF_WIDTH = 0.36  # 50 mm on a 36 mm gate
@@ -18,12 +19,22 @@ _DEFAULT_ASPECT = 16 / 9
 _LARGEST = 1e6  # a field of view, lens or shift beyond this takes no picture
 
 
-def find_camera(scene: Scene, entities: Mapping[Id, Entity], wanted: Id) -> Camera | None:
-    """The camera that is asked for by id or name, else the scene's active one, else None.
+def active_camera(scene: Scene, frame: float) -> Id:
+    """The camera that the picture at a frame is taken by, "" for none: that of the timeline's cut, as long as it is
+    there, else the scene's."""
+    chosen = camera_at(scene.timeline, scene.camera, frame)
+    for id_ in (chosen, scene.camera):
+        if isinstance(scene.entities.get(id_), Camera):
+            return id_
+    return ""
+
+
+def find_camera(scene: Scene, entities: Mapping[Id, Entity], wanted: Id, frame: float) -> Camera | None:
+    """The camera that is asked for by id or name, else the active one at the frame, else None.
 
     Raises BadAsset when `wanted` is no camera of the scene; an active camera that is gone is no camera.
     """
-    found = entities.get(wanted or scene.camera)
+    found = entities.get(wanted or active_camera(scene, frame))
     if isinstance(found, Camera):
         return found
     if not wanted:

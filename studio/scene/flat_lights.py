@@ -7,6 +7,7 @@ renderer never spends a sample on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Lamps:
 
 def light_images(tree: Tree, previous: Lamps | None) -> frozenset[str]:
     """Keys of the images that lights use."""
-    if previous is not None and not _any_differs(tree, previous, "image"):
+    if previous is not None and not _texts_differ(tree, previous)[2]:
         return previous.images
     return frozenset(tree.entities[i].image for i in tree.lights.tolist()) - {""}
 
@@ -54,11 +55,12 @@ def light_rows(
     """The light section, made on top of `previous` as far as it still holds."""
     tree = moment.tree
     listed = [tree.entities[i] for i in tree.lights.tolist()]
-    if previous is None or _any_differs(tree, previous, "name"):
+    renamed, regrouped, _ = _texts_differ(tree, previous)
+    if previous is None or renamed:
         own_names = tuple(e.name or e.id for e in listed)
     else:
         own_names = previous.own_names
-    if previous is None or _any_differs(tree, previous, "group"):
+    if previous is None or regrouped:
         groups = ("", *sorted({e.group for e in listed} - {""}))
     else:
         groups = previous.groups
@@ -83,15 +85,27 @@ def light_rows(
     )
 
 
-def _any_differs(tree: Tree, previous: Lamps, field: str) -> bool:
-    """Whether a field of any light changed since the tree that `previous` was made of."""
-    if tree.changed is None:
-        return True
-    for i in tree.changed.tolist():
-        new = tree.entities[i]
-        if isinstance(new, Light) and getattr(new, field) != getattr(previous.entities[i], field):
-            return True
-    return False
+_TEXTS = attrgetter("name", "group", "image")
+
+
+def _texts_differ(tree: Tree, previous: Lamps | None) -> tuple[bool, bool, bool]:
+    """Whether the name, the group or the image of any light changed since the tree that `previous` was made of."""
+    if previous is None or tree.changed is None:
+        return True, True, True
+    rows = tree.lights[_changed_lights(tree)].tolist()
+    old = [_TEXTS(previous.entities[i]) for i in rows]
+    new = [_TEXTS(tree.entities[i]) for i in rows]
+    if old == new:
+        return False, False, False
+    differ = [any(a[k] != b[k] for a, b in zip(old, new, strict=True)) for k in range(3)]
+    return differ[0], differ[1], differ[2]
+
+
+def _changed_lights(tree: Tree) -> NDArray[np.bool_]:
+    """Which of the lights are other records than in the tree before."""
+    changed = np.zeros(len(tree.entities), np.bool_)
+    changed[tree.changed] = True
+    return np.asarray(changed[tree.lights])
 
 
 def _packed(
@@ -110,7 +124,7 @@ def _packed(
         if previous is not None and tree.changed is not None:
             rows["open"], rows["close"] = previous.packed["open"], previous.packed["close"]
         return rows
-    at = np.flatnonzero(np.isin(tree.lights, tree.changed, assume_unique=True))
+    at = np.flatnonzero(_changed_lights(tree))
     if not len(at):
         return previous.packed
     out = previous.packed.copy()

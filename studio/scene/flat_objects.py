@@ -303,7 +303,7 @@ def _posed(objects: Objects, scene: Scene, moment: Moment) -> Objects:
         opened, closed = (_pose(scene, tree, row, mesh) for tree in (moment.opened, moment.closed))
         found = objects.moved.get(entity.id)
         if found is None or found[2].mesh is not mesh or not (opened.same(found[0]) and closed.same(found[1])):
-            found = (opened, closed, _fit(deform(mesh, opened, closed)))
+            found = (opened, closed, _fit(deform(mesh, opened, closed, earlier=found[2] if found else None)))
         moved[entity.id] = found
         meshes[mesh_row] = found[2]
     if all(a is b for a, b in zip(meshes, objects.meshes, strict=True)) and len(moved) == len(objects.moved):

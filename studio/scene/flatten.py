@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from studio.scene.constraints import constrained
 from studio.scene.entities import Camera, Id
 from studio.scene.flat import (
     CASTS_SHADOWS,
@@ -30,7 +31,7 @@ from studio.scene.flat_camera import find_camera, framing, resolve_camera
 from studio.scene.flat_lights import Lamps, light_images, light_rows
 from studio.scene.flat_objects import Moment, Objects, place_objects
 from studio.scene.flat_surfaces import Surfaces, pack_surfaces
-from studio.scene.pose import Posing
+from studio.scene.pose import Posing, posing_of
 from studio.scene.scene import Scene
 from studio.scene.tree import MUTED, Tree, grow
 
@@ -60,8 +61,9 @@ class Stages:
 def flatten(scene: Scene, frame: float, *, previous: FlatScene | None = None, camera: Id = "") -> FlatScene:
     """The scene at `frame` as a renderer reads it.
 
-    `camera` (an id, or a name) overrides the scene's active camera. `previous` is an earlier result for this scene
-    or any other: its sections are kept where they hold the same, and the work of making them is saved.
+    `camera` (an id, or a name) overrides the scene's active camera, which is that of the timeline's cut at the frame
+    where there is one. `previous` is an earlier result for this scene or any other: its sections are kept where they
+    hold the same, and the work of making them is saved.
     Things that cannot be rendered (degenerate transforms, meshes with bad indices, lights without size) are left out
     and named in `warnings`; so are a missing camera or missing lights. Raises BadAsset for a camera that does not
     exist and for a light whose unit does not fit its kind.
@@ -75,8 +77,9 @@ def flatten(scene: Scene, frame: float, *, previous: FlatScene | None = None, ca
 def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) -> FlatScene:
     posing = _posing(scene, before)
     entities, materials = posing.at(scene, frame)
+    entities, broken_rules = constrained(entities)
     tree = grow(entities, before.tree if before else None)
-    chosen = find_camera(scene, entities, camera)
+    chosen = find_camera(scene, entities, camera, frame)
     moment = _shutter(scene, frame, posing, tree, chosen)
 
     images = light_images(tree, before.lamps if before else None)
@@ -87,6 +90,7 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
 
     warnings = [
         *posing.warnings,
+        *broken_rules,
         *tree.warnings(),
         *surfaces.warnings,
         *objects.warnings,
@@ -121,21 +125,19 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
 
 def _posing(scene: Scene, before: Stages | None) -> Posing:
     """The tracks bound to their fields; kept while tracks, ids and kinds stay."""
-    if before is not None and before.posing.holds(scene):
-        return before.posing
-    return Posing(scene)
+    return posing_of(scene, before.posing if before is not None else None)
 
 
 def _shutter(scene: Scene, frame: float, posing: Posing, tree: Tree, camera: Camera | None) -> Moment:
     """The trees at shutter open and close; `tree` itself where nothing can differ from the frame."""
-    if camera is None or not scene.tracks:
+    if camera is None or not (scene.tracks or scene.strips):
         return Moment(tree, tree, tree)
     trees = []
     for offset in (camera.shutter_open, camera.shutter_close):
         if offset == 0.0 or not np.isfinite(offset):
             trees.append(tree)
         else:
-            trees.append(grow(posing.at(scene, frame + offset)[0], tree))
+            trees.append(grow(constrained(posing.at(scene, frame + offset)[0])[0], tree))
     opened, closed = trees
     return Moment(tree, opened, opened if camera.shutter_open == camera.shutter_close else closed)
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 
+from studio.errors import BadAsset
+from studio.scene.constraints import carried, constrained, released
 from studio.scene.entities import Id
 from studio.scene.keying import set_key
-from studio.scene.pose import Posing, split_track
+from studio.scene.pose import Posing, posing_of, split_track
 from studio.scene.scene import Scene
 from studio.scene.schema import fields
 
@@ -25,21 +27,31 @@ _NOT_AUTOMATIC = ("solo", "muted", "visible", "locked")  # switches of the desk:
 
 def posed(scene: Scene, frame: float, posing: Posing | None = None) -> Scene:
     """The scene with every driven field at its value of the frame; the scene itself where nothing is driven."""
-    entities, materials = (posing or Posing(scene)).at(scene, frame)
+    entities, materials = (posing or posing_of(scene)).at(scene, frame)
+    entities = constrained(entities)[0]
     if entities is scene.entities and materials is scene.materials:
         return scene
     return replace(scene, entities=entities, materials=materials)
 
 
-def settled(before: Scene, shown: Scene, after: Scene, frame: float, *, autokey: bool = False) -> Scene:
-    """The scene that an edit leaves, made from `after`, which it made of `shown`, the posed `before`."""
+def settled(
+    before: Scene, shown: Scene, after: Scene, frame: float, *, autokey: bool = False, posing: Posing | None = None
+) -> Scene:
+    """The scene that an edit leaves, made from `after`, which it made of `shown`, the posed `before`.
+
+    What strips are mixed over is keyed, or stored, so that it is seen with them as the edit left it. Raises BadAsset
+    where they leave nothing of what is below. `posing` is that of `before`, where it is at hand.
+    """
     if shown is before and not (autokey or before.tracks):
         return after
-    keys: list[tuple[Id, str, Any]] = []
-    freed: dict[Id, set[str]] = {}  # fields whose curve went: they keep what the edit gave them
+    if (entities := carried(shown.entities, after.entities)) is not after.entities:
+        after = replace(after, entities=entities)
+    # fields whose curve or constraint went: they keep what the edit gave them
+    freed: dict[Id, set[str]] = released(before.entities, after.entities)
     for track in before.tracks.keys() - after.tracks.keys() if before.tracks is not after.tracks else ():
         target, field, _ = split_track(track)
         freed.setdefault(target, set()).add(field)
+    settling = _Settling(before, after, frame, autokey, (posing or posing_of(before)) if before.strips else None)
     sections: dict[str, Any] = {}
     for name in ("entities", "materials"):
         mine, seen, new = getattr(before, name), getattr(shown, name), getattr(after, name)
@@ -47,45 +59,63 @@ def settled(before: Scene, shown: Scene, after: Scene, frame: float, *, autokey:
             sections[name] = {
                 id_: record
                 if record is mine.get(id_)
-                else _settled(before, after, mine.get(id_), seen.get(id_), record, freed.get(id_, set()), autokey, keys)
+                else settling.record(mine.get(id_), seen.get(id_), record, freed.get(id_, set()))
                 for id_, record in new.items()
             }
         else:
             sections[name] = mine
     out = replace(after, **sections)
-    for id_, field, value in keys:
+    for id_, field, value in settling.keys:
         out = set_key(out, id_, field, frame, value)
     return out
 
 
-def _settled(
-    before: Scene,
-    after: Scene,
-    old: Any,
-    shown: Any,
-    new: Any,
-    freed: set[str],
-    autokey: bool,
-    keys: list[tuple[Id, str, Any]],
-) -> Any:
-    """A record as it is to be stored; what is to be keyed of it goes to `keys`."""
-    if old is None or shown is None or type(new) is not type(old):
-        return new
-    if new is shown:
-        return old
-    values: dict[str, Any] = {name: getattr(new, name) for name in freed if name in new.__struct_fields__}
-    for name in _differing(shown, new):
-        value = getattr(new, name)
+class _Settling:
+    """One edit's records on their way back; what is to be keyed of them goes to `keys`."""
+
+    def __init__(self, before: Scene, after: Scene, frame: float, autokey: bool, posing: Posing | None) -> None:
+        self.before, self.after, self.frame, self.autokey = before, after, frame, autokey
+        self.posing = posing
+        self.keys: list[tuple[Id, str, Any]] = []
+
+    def record(self, old: Any, shown: Any, new: Any, freed: set[str]) -> Any:
+        """A record as it is to be stored."""
+        if old is None or shown is None or type(new) is not type(old):
+            return new
+        if new is shown and not freed:
+            return old
+        values: dict[str, Any] = {name: getattr(new, name) for name in freed if name in new.__struct_fields__}
         kind: type[msgspec.Struct] = type(new)
-        field = fields(kind).get(name)
-        if field is not None and field.animatable and name not in freed:
-            if _driven(before, new, name):
-                keys.append((new.id, name, value))
-                continue
-            if autokey and name not in _NOT_AUTOMATIC and not _driven(after, new, name):
-                keys.append((new.id, name, value))
-        values[name] = value
-    return msgspec.structs.replace(old, **values) if values else old
+        for name in _differing(shown, new):
+            value = getattr(new, name)
+            field = fields(kind).get(name)
+            if field is not None and field.animatable and name not in freed:
+                value = self._beneath(new, name, value)
+                if _driven(self.before, new, name):
+                    self.keys.append((new.id, name, value))
+                    if f"{new.id}.{name}" not in self.before.tracks:
+                        values[name] = self._undriven_items(old, name, value)
+                    continue
+                if self.autokey and name not in _NOT_AUTOMATIC and not _driven(self.after, new, name):
+                    self.keys.append((new.id, name, value))
+            values[name] = value
+        return msgspec.structs.replace(old, **values) if values else old
+
+    def _beneath(self, record: Any, name: str, value: Any) -> Any:
+        """What a field must be below its strips so that `value` is seen."""
+        if self.posing is None or not self.posing.mixed_over(record.id, name):
+            return value
+        below = self.posing.beneath(self.before, self.frame, record.id, name, value)
+        if below is None:
+            said = record.name or record.id
+            raise BadAsset(f'Strips alone move "{said}" at frame {self.frame:g}; mute or bake them to change it there.')
+        return below
+
+    def _undriven_items(self, old: Any, name: str, value: Any) -> Any:
+        """A vector with the new numbers of those items that have no curves."""
+        was = getattr(old, name)
+        has = [f"{old.id}.{name}[{i}]" in self.before.tracks for i in range(len(value))]
+        return tuple(was[i] if driven and i < len(was) else value[i] for i, driven in enumerate(has))
 
 
 def _differing(shown: Any, new: Any) -> Iterator[str]:

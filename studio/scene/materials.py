@@ -50,6 +50,7 @@ class Texture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     filter: str = "linear"  # "linear", "nearest"
     gain: float = 1.0
     bias: float = 0.0
+    path: str = ""  # where a missing image was looked for, so that it can be relinked
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,12 +17,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from studio.errors import BadAsset, CannotWrite
-from studio.scene.geometry import Image
+from studio.scene.project_paths import meant, told, with_paths
 from studio.scene.scene import Scene
 from studio.scene.scene_file import ASSET, asset_name, read_contents, read_scene, write_scene
 
@@ -43,7 +46,13 @@ def load_project(path: Path | str) -> Scene:
     Raises BadAsset, in a sentence, for anything that is not a whole project of this or an older studio.
     """
     folder, text = _locate(Path(path))
-    return read_scene(_read(text), lambda name: _fetch(folder, name), where=str(text))
+    scene = read_scene(_read(text), lambda name: _fetch(folder, name), where=str(text))
+    return with_paths(scene, meant, folder)
+
+
+def fingerprint(path: Path | str) -> str:
+    """A hash of the scene that a project holds on disk, "" when there is none: it tells whether somebody saved."""
+    return _hash(Path(path) / SCENE)
 
 
 def save_project(scene: Scene, path: Path | str) -> None:
@@ -58,16 +67,81 @@ def save_project(scene: Scene, path: Path | str) -> None:
 
 def save_version(scene: Scene, path: Path | str) -> Path:
     """Save the project, and keep a numbered copy of this state, whose path it gives; `load_project` opens it."""
+    save_project(scene, path)
+    return copy_version(path)
+
+
+def copy_version(path: Path | str) -> Path:
+    """Keep a numbered copy of the project as it is on disk; gives its path."""
     folder = Path(path)
-    save_project(scene, folder)
     target = _next(folder / "versions")
     _write(target, _read(folder / SCENE))
+    return target
+
+
+def keep_version(scene: Scene, path: Path | str) -> Path:
+    """Keep a scene as a numbered version of a project and leave the project itself as it is; gives its path."""
+    folder = Path(path)
+    target = _next(folder / "versions")
+    _write(target, _text(scene, folder))
     return target
 
 
 def versions(path: Path | str) -> tuple[Path, ...]:
     """Scene files of the versions of a project, oldest first."""
     return tuple(file for _, file in _numbered(Path(path) / "versions"))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of a project that is kept on disk: a "version" or a "backup", when it was written (seconds since the
+    epoch) and the bytes of its scene file."""
+
+    path: Path
+    kind: str
+    written: float
+    size: int
+
+
+def states(path: Path | str) -> tuple[State, ...]:
+    """Versions and backups of a project, the newest first."""
+    found = []
+    for folder, kind in zip(_FOLDERS, ("version", "backup"), strict=True):
+        for _, file in _numbered(Path(path) / folder):
+            told_of = file.stat()
+            found.append(State(file, kind, told_of.st_mtime, told_of.st_size))
+    return tuple(sorted(found, key=lambda state: (state.written, state.path.name), reverse=True))
+
+
+def newest_whole(path: Path | str) -> tuple[State, Scene] | None:
+    """The newest version or backup of a project that can be opened, with its scene; None when there is none."""
+    for state in states(path):
+        try:
+            return state, load_project(state.path)
+        except BadAsset:
+            continue
+    return None
+
+
+def is_newer(path: Path | str) -> bool:
+    """Whether a project was written by a newer studio than this one."""
+    from studio.scene.schema import VERSION
+
+    class Heading(msgspec.Struct):
+        version: int
+
+    try:
+        return msgspec.json.decode(_read(_locate(Path(path))[1]), type=Heading).version > VERSION
+    except (BadAsset, ValueError, RecursionError):
+        return False
+
+
+def set_aside(path: Path | str) -> Path:
+    """Keep a copy of a project's damaged scene file beside it; gives its path. CannotWrite when that cannot be."""
+    folder = Path(path)
+    target = folder / f"scene.damaged-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    _write(target, _read(folder / SCENE))
+    return target
 
 
 # --- autosave and recovery -------------------------------------------------------------------------------------------
@@ -137,30 +211,35 @@ def relink(path: Path | str, folders: Iterable[Path | str]) -> tuple[str, ...]:
 
 
 def collect(scene: Scene, path: Path | str) -> Scene:
-    """Copy the files that images came from into the project, and make the images name the copies.
+    """Copy the files that images and sound came from into the project, and make the scene name the copies.
 
-    Gives the scene to save. A file that is gone is passed over: its pixels are in the project anyway.
+    Gives the scene to save. A file that is gone is passed over: the pixels of images are in the project anyway.
     """
     folder = Path(path)
-    images: dict[str, Image] = {}
-    for key, image in scene.images.items():
-        source = Path(image.path)
-        if image.path and source.is_file() and not source.resolve().is_relative_to(folder.resolve()):
-            data = _read(source)
-            digest = hashlib.blake2b(data, digest_size=4).hexdigest()
-            target = folder / "originals" / f"{source.stem}-{digest}{source.suffix}"
-            if not target.is_file():
-                _write(target, data)
-            images[key] = replace(image, path=str(target))
-    return replace(scene, images={**scene.images, **images}) if images else scene
+    kept: dict[str, str] = {}
+
+    def collected(name: str, folder: Path) -> str:
+        if name not in kept:
+            kept[name] = _collected(name, folder)
+        return kept[name]
+
+    return with_paths(scene, collected, folder)
 
 
-def relink_images(scene: Scene, folders: Iterable[Path | str]) -> Scene:
-    """The scene with images whose file is gone naming a file of the same name in one of the folders."""
-    lost = {Path(i.path).name: key for key, i in scene.images.items() if i.path and not Path(i.path).is_file()}
-    found = {lost[file.name]: str(file) for file in _files(folders) if file.name in lost} if lost else {}
-    images = {key: replace(scene.images[key], path=path) for key, path in found.items()}
-    return replace(scene, images={**scene.images, **images}) if images else scene
+def _collected(name: str, folder: Path) -> str:
+    """Where a file lies in the project, once it does; its own path when there is no such file."""
+    try:
+        source = Path(name)
+        if not name or not source.is_file() or source.resolve().is_relative_to(folder.resolve()):
+            return name
+    except (OSError, ValueError):
+        return name
+    data = _read(source)
+    digest = hashlib.blake2b(data, digest_size=4).hexdigest()
+    target = folder.absolute() / "originals" / f"{source.stem}-{digest}{source.suffix}"
+    if not target.is_file():
+        _write(target, data)
+    return str(target)
 
 
 def sweep(path: Path | str) -> int:
@@ -203,7 +282,7 @@ def _text(scene: Scene, folder: Path, *, base: str = "") -> bytes:
         return name
 
     _make(folder / "assets")
-    return write_scene(scene, store, base=base, stored=stored)
+    return write_scene(with_paths(scene, told, folder), store, base=base, stored=stored)
 
 
 def _fetch(folder: Path, name: str) -> bytes:

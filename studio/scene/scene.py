@@ -183,7 +183,22 @@ class Scene:
             out = replace(out, materials={k: v for k, v in self.materials.items() if k not in gone})
         if any(name.rpartition(".")[0] in gone for name in self.tracks):
             out = replace(out, tracks={k: v for k, v in self.tracks.items() if k.rpartition(".")[0] not in gone})
+        out = out._without_motion(gone) if self.clips else out
         return replace(out, camera="") if self.camera in gone else out
+
+    def _without_motion(self, gone: set[Id]) -> Scene:
+        """The scene with clips that move none of what is gone; a clip that moved nothing else goes with its strips."""
+        clips: dict[Id, Clip] = {}
+        for id_, clip in self.clips.items():
+            left = {k: v for k, v in clip.tracks.items() if k.rpartition(".")[0] not in gone}
+            if len(left) == len(clip.tracks):
+                clips[id_] = clip
+            elif left:
+                clips[id_] = replace(clip, tracks=left)
+        if all(clips.get(id_) is clip for id_, clip in self.clips.items()):
+            return self
+        strips = {k: v for k, v in self.strips.items() if v.clip in clips or v.clip not in self.clips}
+        return replace(self, clips=clips, strips=strips)
 
     def reparent(self, ids: Iterable[Id], parent: Id, *, keep_world: bool = True) -> Scene:
         """Hang entities below `parent` ("": the top); they stay where they are in the world unless told otherwise.

@@ -22,7 +22,7 @@ from studio.errors import BadAsset
 from studio.scene import schema
 from studio.scene.animation import Curve, make_curve
 from studio.scene.arrays import pack_npy, pack_npz, unpack_npy, unpack_npz
-from studio.scene.clips import Clip, Strip
+from studio.scene.clips import Clip, Strip, check_strip
 from studio.scene.entities import Entity, MeshObject
 from studio.scene.geometry import MESH_ARRAYS, Image, Mesh, Morph, make_image, make_mesh
 from studio.scene.scene import Scene
@@ -136,6 +136,11 @@ def write_scene(scene: Scene, store: Store, *, base: str = "", stored: Mapping[s
     }
     tracks = [_track_entry(name, curve, store) for name, curve in sorted(scene.tracks.items())]
     clips = [_clip_entry(clip, store) for clip in scene.clips.values()]
+    strips = [check_strip(strip) for strip in scene.strips.values()]
+    if not schema.finite(scene.timeline):
+        raise BadAsset(
+            "The timeline holds a number that is not finite; set its markers, cuts and sound and save again."
+        )
     unknown = {name: raw for name, raw in scene.extra.items() if isinstance(raw, msgspec.Raw)}
     extra = {name: value for name, value in scene.extra.items() if not isinstance(value, msgspec.Raw)}
     try:
@@ -152,8 +157,8 @@ def write_scene(scene: Scene, store: Store, *, base: str = "", stored: Mapping[s
         lines.append(_block("tracks", map(schema.encode, tracks)))
         if clips:
             lines.append(_block("clips", map(schema.encode, clips)))
-        if scene.strips:
-            lines.append(_block("strips", map(schema.encode, scene.strips.values())))
+        if strips:
+            lines.append(_block("strips", map(schema.encode, strips)))
         if scene.timeline != Timeline():
             lines.append(_line("timeline", scene.timeline))
         if scene.notes:
@@ -247,6 +252,8 @@ def read_scene(text: bytes, fetch: Fetch, *, where: str) -> Scene:
     known = frozenset(Contents.__struct_fields__)
     sections = decoded(text, dict[str, msgspec.Raw], where)
     unknown = {name: msgspec.Raw(bytes(raw)) for name, raw in sections.items() if name not in known}
+    if not schema.finite(contents.timeline):
+        raise BadAsset(f"{where} has a timeline with a number that is not finite; restore it from a backup.")
     if not 0 < contents.fps < 1e6:
         raise BadAsset(f"{where} plays at {contents.fps:g} frames a second; set `fps` to a rate like 24.")
     scene = Scene(
@@ -261,8 +268,8 @@ def read_scene(text: bytes, fetch: Fetch, *, where: str) -> Scene:
         fps=contents.fps,
         frame_start=contents.frame_start,
         frame_end=contents.frame_end,
-        clips={clip.id: _clip(clip, fetch, where) for clip in contents.clips},
-        strips={strip.id: strip for strip in contents.strips},
+        clips=_clips(contents.clips, fetch, where),
+        strips=_strips(contents.strips, where),
         timeline=contents.timeline,
         notes=contents.notes,
         extra={**contents.extra, **unknown},
@@ -358,9 +365,29 @@ def _curve(entry: TrackEntry, fetch: Fetch, where: str) -> Curve:
     )
 
 
-def _clip(entry: ClipEntry, fetch: Fetch, where: str) -> Clip:
-    tracks = {track.track: _curve(track, fetch, where) for track in entry.tracks}
-    return Clip(id=entry.id, name=entry.name, start=entry.start, end=entry.end, tracks=tracks)
+def _clips(entries: list[ClipEntry], fetch: Fetch, where: str) -> dict[str, Clip]:
+    clips = {}
+    for entry in entries:
+        if not entry.id or entry.id in clips:
+            raise BadAsset(f"{where} has a clip without an id of its own; restore it from a backup.")
+        place = f"{where}, clip {entry.id!r:.80}"
+        if not np.isfinite([entry.start, entry.end]).all():
+            raise BadAsset(f"{place} begins or ends at no finite frame; restore it from a backup.")
+        tracks = {track.track: _curve(track, fetch, place) for track in entry.tracks}
+        clips[entry.id] = Clip(id=entry.id, name=entry.name, start=entry.start, end=entry.end, tracks=tracks)
+    return clips
+
+
+def _strips(strips: list[Strip], where: str) -> dict[str, Strip]:
+    found = {}
+    for strip in strips:
+        if not strip.id or strip.id in found:
+            raise BadAsset(f"{where} has a strip without an id of its own; restore it from a backup.")
+        try:
+            found[strip.id] = check_strip(strip)
+        except BadAsset as fault:
+            raise BadAsset(f"{where}: {fault}") from None
+    return found
 
 
 # --- references ------------------------------------------------------------------------------------------------------
@@ -378,6 +405,12 @@ def faults(scene: Scene) -> Iterable[str]:
         if isinstance(entity, MeshObject):
             for what, key in _missing(scene, entity):
                 yield f'"{entity.id}" uses the {what} "{key}", which is not there'
+    for strip in scene.strips.values():
+        if strip.clip not in scene.clips:
+            yield f'the strip "{strip.id}" plays the clip "{strip.clip}", which is not there'
+    for cut in scene.timeline.cuts:
+        if cut.camera not in scene.entities:
+            yield f'the cut at frame {cut.frame:g} is to the camera "{cut.camera}", which is not there'
 
 
 def _missing(scene: Scene, entity: MeshObject) -> list[tuple[str, str]]:
@@ -405,4 +438,10 @@ def mended(scene: Scene) -> Scene:
             values |= {"skin": "", "joints": ()} if lost & {"skin", "joint"} else {}
             new[entity.id] = msgspec.structs.replace(new.get(entity.id, entity), **values)
     out = scene.put(new)
+    strips = {id_: strip for id_, strip in scene.strips.items() if strip.clip in scene.clips}
+    if len(strips) < len(scene.strips):
+        out = replace(out, strips=strips)
+    cuts = tuple(cut for cut in scene.timeline.cuts if cut.camera in scene.entities)
+    if len(cuts) < len(scene.timeline.cuts):
+        out = replace(out, timeline=msgspec.structs.replace(scene.timeline, cuts=cuts))
     return replace(out, camera="") if out.camera and out.camera not in out.entities else out

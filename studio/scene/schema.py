@@ -236,7 +236,7 @@ def encode(record: msgspec.Struct) -> bytes:
     fields unknown to this version. Raises BadAsset when a number is not finite, which JSON cannot hold."""
     plain = msgspec.structs.replace(record, extra={}) if getattr(record, "extra", None) else record
     text = _encoder.encode(plain)
-    if b"null" in text and not _finite(record):
+    if b"null" in text and not finite(record):
         name = getattr(record, "name", "") or getattr(record, "id", "")
         raise BadAsset(f'{type(record).__name__} "{name}" holds a number that is not finite; set it and save again.')
     extra: Mapping[str, msgspec.Raw] = getattr(record, "extra", {})
@@ -248,7 +248,9 @@ def encode(record: msgspec.Struct) -> bytes:
     return text[:-1] + (b"," if text != b"{}" else b"") + tail[1:]
 
 
-def _finite(record: msgspec.Struct) -> bool:
+def finite(record: msgspec.Struct) -> bool:
+    """Whether every number of a record, and of the records in it, is finite."""
+
     def numbers(value: Any) -> Iterable[float]:
         if isinstance(value, float):
             yield value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from studio.errors import BadAsset
 from studio.scene.entities import Id, Quat, Vec3
 
 AUDIO_FILES = (".wav", ".flac", ".mp3", ".ogg")
@@ -71,3 +72,53 @@ def camera_at(timeline: Timeline, camera: Id, frame: float) -> Id:
         if cut.frame <= frame:
             return cut.camera
     return camera
+
+
+# --- markers ---------------------------------------------------------------------------------------------------------
+def with_marker(timeline: Timeline, marker: Marker) -> Timeline:
+    """With one more marker; one that stands on the same frame goes."""
+    rest = [m for m in timeline.markers if m.frame != marker.frame]
+    return msgspec.structs.replace(timeline, markers=tuple(sorted([*rest, marker], key=lambda m: m.frame)))
+
+
+def without_marker(timeline: Timeline, index: int) -> Timeline:
+    """Without a marker; BadAsset when there is none of that number."""
+    _one_of(timeline.markers, index, "marker")
+    return msgspec.structs.replace(timeline, markers=timeline.markers[:index] + timeline.markers[index + 1 :])
+
+
+def changed_marker(timeline: Timeline, index: int, **values: object) -> Timeline:
+    """With other values of a marker (frame, name, color); BadAsset when there is none of that number."""
+    _one_of(timeline.markers, index, "marker")
+    return with_marker(without_marker(timeline, index), msgspec.structs.replace(timeline.markers[index], **values))
+
+
+# --- cuts ------------------------------------------------------------------------------------------------------------
+def with_cut(timeline: Timeline, cut: Cut) -> Timeline:
+    """With one more cut; one on the same frame goes."""
+    rest = [c for c in timeline.cuts if c.frame != cut.frame]
+    return msgspec.structs.replace(timeline, cuts=tuple(sorted([*rest, cut], key=lambda c: c.frame)))
+
+
+def without_cut(timeline: Timeline, index: int) -> Timeline:
+    """Without a cut, so the one before goes on; BadAsset when there is none of that number."""
+    _one_of(timeline.cuts, index, "cut")
+    return msgspec.structs.replace(timeline, cuts=timeline.cuts[:index] + timeline.cuts[index + 1 :])
+
+
+def changed_cut(timeline: Timeline, index: int, **values: object) -> Timeline:
+    """With other values of a cut (frame, camera); BadAsset when there is none of that number."""
+    _one_of(timeline.cuts, index, "cut")
+    return with_cut(without_cut(timeline, index), msgspec.structs.replace(timeline.cuts[index], **values))
+
+
+def _one_of(things: tuple[object, ...], index: int, what: str) -> None:
+    if not 0 <= index < len(things):
+        raise BadAsset(f"There is no {what} {index + 1}; there are {len(things)}.")
+
+
+# --- key sets --------------------------------------------------------------------------------------------------------
+def with_key_set(timeline: Timeline, made: KeySet) -> Timeline:
+    """With a key set, in the place of one of its name."""
+    rest = tuple(s for s in timeline.key_sets if s.name != made.name)
+    return msgspec.structs.replace(timeline, key_sets=(*rest, made))

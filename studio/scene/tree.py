@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.scene.entities import Camera, Entity, Group, Id, MeshObject
+from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject
 from studio.scene.lights import Light
 from studio.scene.transforms import (
     F64,
@@ -67,7 +67,10 @@ class Tree:
         unusable = self.broken & ~self.cyclic
         if unusable.any():
             # what draws nothing itself may well be degenerate: a joint scaled to nothing hides its part of a skin
-            unusable &= [not isinstance(e, Group) and not (isinstance(e, MeshObject) and e.skin) for e in self.entities]
+            unusable &= [
+                not isinstance(e, (Group, Constraint)) and not (isinstance(e, MeshObject) and e.skin)
+                for e in self.entities
+            ]
         if unusable.any():
             out.append(f"Left out because a transform is degenerate or not finite: {self.names(unusable)}.")
         return tuple(out)

@@ -6,6 +6,7 @@ fatal, such as a display that does not answer, becomes a sentence and exit code 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from studio.commands.preferences import load_preferences
@@ -115,7 +116,23 @@ def _interactive(qt: QApplication, application: Application, options: Options) -
     tell_ready = os.environ.get("MYRIAD_READY")
     if tell_ready:
         application.when_shown(lambda: Path(tell_ready).touch())
-    return int(qt.exec())
+    with contextlib.ExitStack() as stay:
+        QTimer.singleShot(_SETTLED_MS, lambda: _tell_queue(application, stay))
+        return int(qt.exec())
+
+
+_SETTLED_MS = 3000  # after the start, whose time belongs to the artist
+
+
+def _tell_queue(application: Application, stay: contextlib.ExitStack) -> None:
+    """Let the queue's runner know, for as long as the window is there, that an artist works at this machine too."""
+    from studio.commands.export import queue_of_machine
+    from studio.render.queue_run import at_work
+
+    try:
+        stay.enter_context(at_work(queue_of_machine()))
+    except StudioError as fault:
+        application.studio.face.notify(str(fault), kind="warning")
 
 
 def _screenshot(application: Application, options: Options) -> int:

@@ -22,12 +22,14 @@ from studio.commands.preferences import Preferences
 from studio.commands.studio import Studio, Update
 from studio.errors import StudioError
 from studio.ui import i18n, menus, theme
+from studio.ui.audio_track import AudioTrack
 from studio.ui.bridge import Bridge
 from studio.ui.dialogs import project_folder
 from studio.ui.face import WindowFace
 from studio.ui.i18n import tr
 from studio.ui.log import Log
 from studio.ui.notices import Notices
+from studio.ui.playback import Playback
 from studio.ui.stage import Stage
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class Application:
         self._when_loaded: list[Callable[[], object]] = []
         self._when_shown: list[Callable[[], object]] = []
         self._quitting = self._telling = False
+        self.sound = AudioTrack(self.studio, self.bridge)
+        self.playback = Playback(self.studio, waits=self._undrawn, sound=self.sound)
         self.studio.watch(self._updated)
 
     # --- windows -----------------------------------------------------------------------------------------------------
@@ -143,6 +147,10 @@ class Application:
         if view in self._views:
             self._views.remove(view)
 
+    def _undrawn(self) -> bool:
+        """Whether a viewport that is seen has not drawn yet what is true now."""
+        return any(view.moved and view.seen() for view in self._views)
+
     # --- commands and faults -----------------------------------------------------------------------------------------
     def give(self, id_: str) -> None:
         """Give a command from the interface."""
@@ -199,7 +207,8 @@ class Application:
         """Have the windows say what is true, once for many changes."""
         if self._pending is None:
             QTimer.singleShot(0, self.qt, self._tell_windows)
-        self._pending = update
+        if self._pending is None or update.change is not None or update.parts != {"frame"}:
+            self._pending = update  # a frame that moved says no more than what is told already
 
     def _tell_windows(self) -> None:
         update, self._pending = self._pending, None
@@ -301,7 +310,10 @@ class Application:
             window.close()
         if self.recovery is not None:
             self.recovery.end()
+        self.playback.close()
+        self.sound.close()
         self.bridge.close()
+        self.studio.close()
         self.qt.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # widgets go before the GL device does
         self.stage.release()
         sys.excepthook = sys.__excepthook__

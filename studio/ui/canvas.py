@@ -11,6 +11,10 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, S
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
     QEnterEvent,
     QFocusEvent,
     QKeyEvent,
@@ -23,10 +27,12 @@ from PySide6.QtOpenGL import QOpenGLPaintDevice, QOpenGLTextureBlitter
 from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QApplication, QWidget
 
+from studio.errors import StudioError
 from studio.ui import qt_events, theme
 from studio.ui.i18n import tr
 from studio.ui.log import sentence
 from studio.ui.view import View
+from studio.ui.viewport_drops import ViewportDrops
 
 REST_MS = 150  # without a change, before the still view is refined
 _TICK_MS = 16
@@ -52,6 +58,8 @@ class Canvas(QOpenGLWidget):
         self._fault = ""
         self.setObjectName("canvas")
         self.setMinimumSize(1, 1)
+        self.setAcceptDrops(True)
+        self.drops = ViewportDrops(self, view)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
@@ -60,6 +68,7 @@ class Canvas(QOpenGLWidget):
         self._ticks = QTimer(self, interval=_TICK_MS)
         self._ticks.timeout.connect(self._tick)
         view.on_redraw = self.update
+        view.seen = lambda: self.isVisible() and not self.window().isMinimized()
         view.on_cursor = lambda name: self.setCursor(qt_events.cursor(name))
 
     def sizeHint(self) -> QSize:
@@ -140,6 +149,7 @@ class Canvas(QOpenGLWidget):
             self._invite(painter)
         elif self.view.overlays.hud:
             self._figures(painter)
+        self.drops.paint(painter)
         if self.hasFocus():
             painter.setPen(QPen(theme.color("accent_dim"), 1))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
@@ -235,6 +245,24 @@ class Canvas(QOpenGLWidget):
         self.view.tools.wheel(qt_events.wheel(event, self.devicePixelRatioF()))
         self._after()
         event.accept()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self.drops.enter(event):
+            self.used.emit()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self.drops.move(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.drops.leave()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        taken = self.drops.drop(event)
+        if taken is not None:
+            try:
+                taken()
+            except StudioError as fault:
+                self.view.studio.face.notify(str(fault), kind="error")
 
     def enterEvent(self, event: QEnterEvent) -> None:
         # as in Blender: keys go where the pointer is, unless a text is being typed or another window has the keyboard

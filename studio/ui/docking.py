@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import PySide6QtAds as ads  # noqa: N813  # as its documentation has it
 from PySide6.QtCore import QByteArray, QObject, QSize, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QShowEvent
-from PySide6.QtWidgets import QLabel, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from studio.ui import menus, theme
 from studio.ui import panel as panel_table
@@ -31,9 +31,11 @@ PLACES = {
     "right": ads.DockWidgetArea.RightDockWidgetArea,
     "centre": ads.DockWidgetArea.CenterDockWidgetArea,
     "bottom": ads.DockWidgetArea.BottomDockWidgetArea,
+    "foot": ads.DockWidgetArea.BottomDockWidgetArea,
 }
 _SIZE = QSize(1440, 900)
-_SIDE, _BOTTOM = (0.17, 0.20), 0.27  # share of the window that outliner and inspector, and the light list, take
+_SIDE, _BOTTOM = (0.17, 0.20), 0.21  # share of the window that outliner and inspector, and the light list, take
+_FOOT = 124.0  # height of the timeline, which is always seen, at an interface scale of 1
 _configured = False
 
 
@@ -262,12 +264,12 @@ class DockingWindow(QMainWindow):
 
     # --- layouts -----------------------------------------------------------------------------------------------------
     def default_layout(self) -> None:
-        """The layout of a first start: outliner, viewport, inspector, the light list below. A second window starts
-        with a viewport alone."""
+        """The layout of a first start: outliner, viewport, inspector, the light list and the timeline below. A second
+        window starts with a viewport alone."""
         self._remove_all()
         entries = [e for e in panel_table.panels().values() if e.default and (self.main or e.id == "viewport")]
         # The order makes the shape: the bottom lies below left and centre, the right side goes from top to bottom.
-        for area in ("centre", "left", "bottom", "right"):
+        for area in ("centre", "left", "bottom", "foot", "right"):
             first: Any = None
             for entry in (e for e in entries if e.area == area):
                 dock = self.add_dock(entry.id)
@@ -287,7 +289,8 @@ class DockingWindow(QMainWindow):
             area = self._docks["viewport"].dockAreaWidget()
             self.docks.setSplitterSizes(area, [left, width - left - right])
         if "light_list" in self._docks and (splitter := self._docks["light_list"].dockAreaWidget().parentSplitter()):
-            splitter.setSizes([round(height * (1 - _BOTTOM)), round(height * _BOTTOM)])
+            below, foot = round(height * _BOTTOM), theme.size(_FOOT)
+            splitter.setSizes([height - below - foot, below, foot][: splitter.count()])
         root = self.docks.rootSplitter()
         if root.orientation() == Qt.Orientation.Horizontal and root.count() == 2:
             root.setSizes([width - right, right])
@@ -367,6 +370,20 @@ class _Title(QObject):
         title = f"{title} {self._number}".rstrip()
         self._dock.setWindowTitle(title)
         self._dock.setTabToolTip(title)
+
+
+def give_height(widget: QWidget, missing: int) -> None:
+    """Make the dock that a widget stands in higher, by taking from the highest one over or under it."""
+    child, parent = widget, widget.parentWidget()
+    while parent is not None:
+        if isinstance(parent, QSplitter) and parent.orientation() == Qt.Orientation.Vertical and parent.count() > 1:
+            sizes, own = parent.sizes(), parent.indexOf(child)
+            giver = max((i for i in range(len(sizes)) if i != own), key=lambda i: sizes[i])
+            taken = min(missing, sizes[giver] // 3)
+            sizes[own], sizes[giver] = sizes[own] + taken, sizes[giver] - taken
+            parent.setSizes(sizes)
+            return
+        child, parent = parent, parent.parentWidget()
 
 
 def _base64(data: QByteArray) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from studio.errors import StudioError
 from studio.scene.scene import Scene
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from studio.ui.application import Application
     from studio.ui.view import View
 
+T = TypeVar("T")
 _BUTTONS = 4  # more choices than these are a list
 
 
@@ -38,20 +39,22 @@ class WindowFace:
         """A path to write to, by a dialog."""
         return dialogs.ask_save(self.application.window, tr(title), suggestion, kinds)
 
-    def ask(self, question: str, choices: Sequence[str]) -> str:
+    def ask(self, question: str, choices: Sequence[str], **values: object) -> str:
         """One of the choices, by buttons or, when there are many, from a list."""
         shown = {tr(choice): choice for choice in choices}
         few = len(choices) <= _BUTTONS
-        answer = (dialogs.ask if few else dialogs.ask_choice)(self.application.window, tr(question), tuple(shown))
+        answer = (dialogs.ask if few else dialogs.ask_choice)(
+            self.application.window, tr(question, **values), tuple(shown)
+        )
         return shown.get(answer, "")
 
     def ask_text(self, question: str, text: str = "") -> str:
         """A line of text, by a dialog."""
         return dialogs.ask_text(self.application.window, tr(question), text)
 
-    def notify(self, sentence: str, *, kind: str = "info") -> None:
+    def notify(self, sentence: str, *, kind: str = "info", **values: object) -> None:
         """Show a notice that goes by itself, and keep it in the log."""
-        self.application.notices.add(tr(sentence), kind=kind)
+        self.application.notices.add(tr(sentence, **values), kind=kind)
 
     def report(self, title: str, report: LoadReport) -> None:
         """Show what an import read, mapped and dropped."""
@@ -77,6 +80,31 @@ class WindowFace:
             self.notify(str(fault), kind="error")
 
         application.bridge.run(lambda: load_scene(path), then=read, failed=failed)
+
+    def work(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], object],
+        *,
+        doing: str = "",
+        failed: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Do something slow on a thread; `then`, or `failed`, gets what it gave on this one."""
+        application = self.application
+        application.loading(+1, doing)
+
+        def done(found: T) -> None:
+            application.loading(-1)
+            application.guarded(lambda: then(found))
+
+        def fell(fault: Exception) -> None:
+            application.loading(-1)
+            if failed is not None and isinstance(fault, StudioError):
+                application.guarded(lambda: failed(fault))
+            else:
+                application.tell_fault(fault)
+
+        application.bridge.run(work, then=done, failed=fell)
 
     def viewport(self) -> View | None:
         """The viewport that was used last."""

@@ -18,6 +18,7 @@ from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.errors import StudioError
 from studio.scene import edits
+from studio.scene.animation import evaluate
 from studio.scene.entities import Id, MeshObject
 from studio.scene.euler import Angles, to_angles, to_quaternion
 from studio.scene.photometry import blackbody
@@ -29,8 +30,22 @@ from studio.ui.field_values import Shared
 from studio.ui.i18n import say, tr, translated
 from studio.ui.number_edit import MIXED, NumberEdit, Range
 
+# units that are words, or are written otherwise than they are typed
+_UNITS = {
+    "deg": "°",
+    "um": "µm",
+    "stops": N_("stops"),
+    "frames": N_("frames"),
+    "sensor": N_("of sensor"),
+    "min": N_("minutes"),
+}
 _AXES = ("X", "Y", "Z", "W")
 _drags = itertools.count()
+
+
+def spoken_unit(unit: str) -> str:
+    """A unit as it stands behind a number, in the present language."""
+    return tr(_UNITS.get(unit, unit)) if unit else ""
 
 
 class Row(QWidget):
@@ -40,6 +55,7 @@ class Row(QWidget):
         super().__init__(parent)
         self.studio = studio
         self.shared = shared
+        self.stale = False  # `shared` is newer than what the editors show
         self.setObjectName(f"row-{shared.field.name}")
         self._since: Scene | None = None
         self._token = ""
@@ -48,6 +64,7 @@ class Row(QWidget):
     def show_value(self, shared: Shared) -> None:
         """Show what the selection has now."""
         self.shared = shared
+        self.stale = False
         self.refresh()
 
     def refresh(self) -> None:
@@ -74,7 +91,7 @@ class Row(QWidget):
 
     def begin(self) -> None:
         """A drag begins."""
-        self._since = self.studio.scene
+        self._since = self.studio.posed
         self._token = f"inspector-{self.shared.field.name}-{next(_drags)}"
 
     def end(self, kept: bool) -> None:
@@ -127,6 +144,7 @@ class NumberRow(Row):
     def __init__(self, studio: Studio, shared: Shared, parent: QWidget | None = None) -> None:
         super().__init__(studio, shared, parent)
         self.number = NumberEdit(range_of(shared.field), shared.field.spec.unit)
+        translated(self._say_unit)
         if shared.field.spec.unit == "K":
             self.number.range = Range(shared.field.spec.lo, shared.field.spec.hi, 1000.0, 12000.0)
             kelvins = [1000.0 + 11000.0 * k / 47 for k in range(48)]
@@ -139,6 +157,10 @@ class NumberRow(Row):
     def refresh(self) -> None:
         """Show the number."""
         self.number.set_value(float(self.shared.value), mixed=self.shared.mixed[0])
+
+    def _say_unit(self) -> None:
+        """The unit, in the present language."""
+        self.number.say_unit(spoken_unit(self.shared.field.spec.unit))
 
 
 class SwitchRow(Row):
@@ -336,6 +358,7 @@ class AnglesRow(Row):
         for item, axis in enumerate(_AXES[:3]):
             number = NumberEdit(Range(soft_lo=-180.0, soft_hi=180.0), "deg")
             number.unit = "°"
+            number.say_unit("°")
             self.name(number, axis.lower())
             number.began.connect(self.begin)
             number.ended.connect(self.end)
@@ -346,16 +369,21 @@ class AnglesRow(Row):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the first one's angles."""
-        self._angles = to_angles(self.shared.value, near=self._angles)
+        """Show the first one's angles; those of its curve, where it has one of angles."""
+        curve = self.studio.scene.tracks.get(f"{self.shared.ids[0]}.rotation") if self.shared.ids else None
+        if curve is not None and curve.euler:
+            x, y, z = evaluate(curve, self.studio.frame)[0].tolist()
+            self._angles = (x, y, z)
+        else:
+            self._angles = to_angles(self.shared.value, near=self._angles)
         for number, angle in zip(self.numbers, self._angles, strict=True):
             number.set_value(round(angle, 4), mixed=any(self.shared.mixed))
 
     def begin(self) -> None:
         """Keep everybody's angles, to turn from."""
         super().begin()
-        scene = self.studio.scene
-        self._from = {id_: to_angles(scene.entities[id_].rotation) for id_ in self.shared.ids}
+        scene = self.studio.posed
+        self._from = {id_: _angles(self.studio, scene, id_) for id_ in self.shared.ids}
         if self.shared.ids:
             self._from[self.shared.ids[0]] = self._angles
 
@@ -371,6 +399,15 @@ class AnglesRow(Row):
         a, b, c = (entry.new(v) if i == item else v for i, v in enumerate(first))
         self._angles = (a, b, c)
         self.apply(turned)
+
+
+def _angles(studio: Studio, scene: Scene, id_: Id) -> Angles:
+    """Angles of an entity at this frame; those of its curve keep turns that its quaternion has lost."""
+    curve = scene.tracks.get(f"{id_}.rotation")
+    if curve is None or not curve.euler:
+        return to_angles(scene.entities[id_].rotation)
+    x, y, z = evaluate(curve, studio.frame)[0].tolist()
+    return (x, y, z)
 
 
 class MaterialsRow(Row):

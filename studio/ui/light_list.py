@@ -13,16 +13,21 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPoint,
+    QPointF,
+    QRect,
+    QRectF,
     QSortFilterProxyModel,
     Qt,
+    QTimer,
 )
-from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter
+from PySide6.QtGui import QBrush, QKeyEvent, QKeySequence, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -38,7 +43,8 @@ from studio.scene.schema import Touches, fields
 from studio.ui import theme
 from studio.ui.color_edit import Color, ColorEdit
 from studio.ui.i18n import say, tr, translated
-from studio.ui.light_model import COLUMNS, SORT_ROLE, SWITCHES, Index, LightModel
+from studio.ui.key_dots import NONE, paint_dot
+from studio.ui.light_model import COLUMNS, KEY_ROLE, SORT_ROLE, SWITCHES, Index, LightModel
 from studio.ui.panel import Desk, panel
 
 _WIDTHS = {
@@ -46,14 +52,21 @@ _WIDTHS = {
     "solo": 28,
     "name": 150,
     "light": 84,
-    "intensity": 76,
+    "intensity": 88,
     "unit": 48,
-    "exposure": 70,
-    "color": 56,
-    "temperature_k": 96,
+    "exposure": 100,
+    "color": 64,
+    "temperature_k": 108,
     "group": 96,
 }
+_DOT = 16  # width of a key dot's place
+_PLAYING_MS = 100  # between refreshes while the timeline plays
 _drags = itertools.count()
+
+
+def dot_box(cell: QRect) -> QRectF:
+    """Where the key dot of a cell stands: at its left."""
+    return QRectF(cell.left(), cell.top(), theme.size(_DOT), cell.height())
 
 
 class LightDelegate(QStyledItemDelegate):
@@ -63,13 +76,24 @@ class LightDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._studio = studio
 
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """A colour is painted by `paint`, in selected rows as in others."""
+        super().initStyleOption(option, index)
+        option.backgroundBrush = QBrush()
+
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """A cell; its colour is seen on a selected row too."""
         super().paint(painter, option, index)
         colour = index.data(Qt.ItemDataRole.BackgroundRole)
+        state = index.data(KEY_ROLE)
         if colour is not None:
             edge = theme.size(2)
-            painter.fillRect(option.rect.adjusted(edge, edge, -edge, -edge), colour)
+            room = theme.size(_DOT) if state is not None else edge
+            painter.fillRect(option.rect.adjusted(room, edge, -edge, -edge), colour)
+        if state is not None:
+            hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
+            if state != NONE or hovered or self._studio.autokey:
+                paint_dot(painter, dot_box(option.rect), state, autokey=self._studio.autokey, hovered=hovered)
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """The editor of a column."""
@@ -163,6 +187,7 @@ class LightTable(QTableView):
         self.setAlternatingRowColors(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setTabKeyNavigation(False)
+        self.setMouseTracking(True)  # cells under the pointer show where their key dots are
         self.fit()
 
     def fit(self) -> None:
@@ -197,7 +222,21 @@ class LightTable(QTableView):
             and self.lights.toggle(self.row_at(index), COLUMNS[index.column()])
         ):
             return
+        if event.button() == Qt.MouseButton.LeftButton and index.isValid() and self._on_dot(index, event.position()):
+            self.lights.toggle_key(self.row_at(index), COLUMNS[index.column()])
+            return
         super().mousePressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:
+        """A second press on a dot is a press; elsewhere it edits."""
+        index = self.indexAt(event.position().toPoint())
+        if index.isValid() and self._on_dot(index, event.position()):
+            self.mousePressEvent(event)
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def _on_dot(self, index: QModelIndex, at: QPointF) -> bool:
+        return index.data(KEY_ROLE) is not None and dot_box(self.visualRect(index)).contains(at)
 
 
 @panel("light_list", N_("Lights"), "bottom", "lights")
@@ -221,6 +260,7 @@ class LightList(QWidget):
         bar = QHBoxLayout()
         bar.setContentsMargins(theme.size(6), theme.size(4), theme.size(6), theme.size(4))
         bar.addWidget(self.search, 1)
+        bar.addSpacing(theme.size(8))
         bar.addWidget(self._count)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -228,6 +268,10 @@ class LightList(QWidget):
         layout.addLayout(bar)
         layout.addWidget(self.table, 1)
         self._following = False
+        self._behind = QTimer(self)
+        self._behind.setSingleShot(True)
+        self._behind.setInterval(_PLAYING_MS)
+        self._behind.timeout.connect(self._follow_frame)
         self.search.textChanged.connect(self._search)
         self.table.selectionModel().selectionChanged.connect(self._selected)
         self.table.customContextMenuRequested.connect(self._menu)
@@ -248,7 +292,7 @@ class LightList(QWidget):
         total = self.model.rowCount()
         chosen = sum(1 for id_ in self._studio.selection if self.model.row_of(id_) >= 0)
         silent = sum(1 for row in range(total) if self.model.value(row, "muted"))
-        parts = [tr("{count} lights", count=total)]
+        parts = [tr("1 light") if total == 1 else tr("{count} lights", count=total)]
         if chosen:
             parts.append(tr("{count} selected", count=chosen))
         if silent:
@@ -256,6 +300,12 @@ class LightList(QWidget):
         self._count.setText("  ·  ".join(parts))
 
     def _heard(self, update: Update) -> None:
+        if "frame" in update.parts and not self._studio.playing:
+            self._follow_frame()
+        elif "frame" in update.parts and not self._behind.isActive():
+            self._behind.start()
+        if "autokey" in update.parts:
+            self.table.viewport().update()
         if update.change is None:
             return
         self._following = True
@@ -266,6 +316,15 @@ class LightList(QWidget):
         if update.change.selected or update.change.touches & (Touches.HIERARCHY | Touches.MATERIAL):
             self._follow()
         self._tell_count()
+
+    def _follow_frame(self) -> None:
+        """Show the values of the present frame."""
+        self._behind.stop()
+        self._following = True
+        try:
+            self.model.follow_frame()
+        finally:
+            self._following = False
 
     def _search(self, text: str) -> None:
         self._following = True

@@ -3,6 +3,8 @@
 A lamp is a light, or an object that wears a material with emission: scenes of many tools are lit by such objects alone.
 What a cell of an object shows and edits belongs to those of its materials that emit, so objects that share a material
 change together. What an object does not have (mute, solo, exposure, temperature, group) is an empty cell.
+
+Values are those of the present frame (`Studio.posed`); rows that move follow it by `follow_frame`.
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ from studio.scene import edits
 from studio.scene.document import Change
 from studio.scene.entities import Id, MeshObject
 from studio.scene.lights import Light
+from studio.scene.pose import split_track
 from studio.scene.scene import Scene
 from studio.scene.schema import Touches, fields
 from studio.ui import theme
 from studio.ui.color_edit import seen
 from studio.ui.expressions import understand
+from studio.ui.field_rows import spoken_unit
 from studio.ui.i18n import tr
+from studio.ui.key_dots import KEY, state_of
 from studio.ui.number_edit import shown
 
 # columns in their order; all of them are fields of a light
@@ -43,6 +48,8 @@ COLUMNS = (
 )
 SWITCHES = ("muted", "solo")
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
+KEY_ROLE = Qt.ItemDataRole.UserRole + 2  # what its key dot says, None for what cannot move
+KEYED = ("intensity", "exposure", "color", "temperature_k")  # columns with key dots
 Index = QModelIndex | QPersistentModelIndex
 _EMISSION = {"intensity": "emission_luminance", "color": "emission_color"}  # what stands for it on a material
 _MESH, _MESH_UNIT = N_("Mesh"), "nt"
@@ -75,7 +82,7 @@ class LightModel(QAbstractTableModel):
     def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._studio = studio
-        self._scene = studio.scene
+        self._scene = studio.posed
         self._list(lamps(self._scene))
         self.selected_ids: Callable[[], Sequence[Id]] = lambda: studio.selection
 
@@ -86,9 +93,10 @@ class LightModel(QAbstractTableModel):
 
     def heard(self, change: Change) -> None:
         """The document changed: repaint the rows that differ, or lay out anew when lamps came or went."""
-        if change.after is self._scene:
+        posed = self._studio.posed if change.after is self._studio.scene else change.after
+        if posed is self._scene:
             return
-        before, self._scene = self._scene, change.after
+        before, self._scene = self._scene, posed
         if change.touches & _RELISTED or change.source not in ("edit", "undo", "redo"):
             found = lamps(self._scene)
             if list(found) != self.ids:
@@ -105,8 +113,47 @@ class LightModel(QAbstractTableModel):
         if rows:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), len(COLUMNS) - 1))
 
+    def follow_frame(self) -> None:
+        """The frame changed: repaint the rows that move."""
+        before, self._scene = self._scene, self._studio.posed
+        tracks = self._scene.tracks
+        moved = {split_track(track)[0] for track in tracks}
+        rows = [row for id_ in moved if (row := self._row.get(id_, -1)) >= 0 and id_ in self._scene.entities]
+        moving = moved & self._scene.materials.keys()
+        if moving:
+            rows += [row for row, id_ in enumerate(self.ids) if not moving.isdisjoint(self._emitters[id_])]
+        if rows and (before is not self._scene or tracks):
+            self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), len(COLUMNS) - 1))
+
+    def key_target(self, row: int, name: str) -> tuple[tuple[Id, ...], str] | None:
+        """Whose field, and which, the key dot of a cell keys; None where there is none."""
+        lamp = self.lamp(row)
+        if name not in KEYED:
+            return None
+        if isinstance(lamp, Light):
+            return (lamp.id,), name
+        return (self._emitters[lamp.id], _EMISSION[name]) if name in _EMISSION else None
+
+    def toggle_key(self, row: int, name: str) -> None:
+        """Press the key dot of a cell: of all selected lamps when the row is one of them."""
+        id_ = self.ids[row]
+        chosen = [i for i in self.selected_ids() if i in self._row]
+        found: dict[str, list[Id]] = {}
+        for each in chosen if id_ in chosen else [id_]:
+            target = self.key_target(self._row[each], name)
+            if target is not None:
+                found.setdefault(target[1], []).extend(target[0])
+        on = self.key_state(row, name) != KEY
+        for field, ids in found.items():
+            self._studio.attempt("keys.field", field=field, ids=tuple(dict.fromkeys(ids)), on=on)
+
+    def key_state(self, row: int, name: str) -> str | None:
+        """What the key dot of a cell says, None where there is none."""
+        target = self.key_target(row, name)
+        return None if target is None else state_of(self._scene, *target, self._studio.frame)
+
     def _differs(self, before: Scene, id_: Id) -> bool:
-        return before.entities.get(id_) is not self._scene.entities[id_]
+        return before.entities.get(id_) is not self._scene.entities[id_] or before.tracks is not self._scene.tracks
 
     def lamp(self, row: int) -> Light | MeshObject:
         """The light or object of a row."""
@@ -158,6 +205,8 @@ class LightModel(QAbstractTableModel):
             return value
         if role == SORT_ROLE:
             return _order(name, value)
+        if role == KEY_ROLE:
+            return self.key_state(index.row(), name)
         if role == Qt.ItemDataRole.ForegroundRole:
             return self._ink(lamp, name)
         if value is None:
@@ -194,7 +243,7 @@ class LightModel(QAbstractTableModel):
             return tr(_MESH if value == "mesh" else str(value).capitalize())
         if isinstance(value, str):
             return value
-        unit = fields(Light)[name].spec.unit
+        unit = spoken_unit(fields(Light)[name].spec.unit)
         return f"{shown(value)} {unit}".rstrip()
 
     def flags(self, index: Index) -> Qt.ItemFlag:

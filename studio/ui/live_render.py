@@ -6,7 +6,9 @@ of edits is one. Pictures are developed on a thread and come back as images. Not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,19 @@ from studio.errors import StudioError
 from studio.render.interactive import FilmTaken, InteractiveRender
 from studio.render.live_frame import LiveFrame
 from studio.render.settings import RenderSettings
+from studio.scene.flat import FlatCamera, FlatScene
 from studio.scene.schema import Touches
 from studio.ui.bridge import Bridge
 from studio.ui.developing import Developing, develop, differing
 from studio.ui.i18n import tr
 
+if TYPE_CHECKING:
+    from studio.ui.view import View
+    from studio.viewport.camera import ViewCamera
+
 SIZES = ((320, 180), (480, 270), (640, 360), (960, 540), (1280, 720), (1920, 1080))
 _CALM_MS = 250  # after the last change, a drag counts as over
+_LOOK_MS = 50  # how often it is looked where the viewport stands, while that is what is rendered
 _SHOWS = ~Touches.NOTHING
 F32 = NDArray[np.float32]
 
@@ -59,6 +67,25 @@ class Print:
         return None if self.other is None else image_of(self.other)
 
 
+def camera_of(camera: ViewCamera, exposure_ev: float) -> FlatCamera:
+    """A free view as a camera: a pinhole that stands still."""
+    world = np.asarray(camera.world, np.float32)
+    return FlatCamera(
+        name="viewport",
+        open=world,
+        close=world,
+        orthographic=camera.orthographic,
+        half_width=camera.half_width,
+        fit=camera.fit,
+        shift=camera.shift,
+        lens_radius_m=0.0,
+        focus_distance_m=max(camera.pivot_m, 1e-3),
+        blades=0,
+        blade_rotation=0.0,
+        exposure_ev=exposure_ev,
+    )
+
+
 def image_of(rows: NDArray[np.uint8]) -> QImage:
     """The image of RGBX bytes (h, w, 4)."""
     height, width = rows.shape[:2]
@@ -71,9 +98,18 @@ class LiveRender(QObject):
     printed = Signal(object)
     told = Signal(object)
 
-    def __init__(self, studio: Studio, bridge: Bridge, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        bridge: Bridge,
+        parent: QObject | None = None,
+        *,
+        viewport: Callable[[], View | None] = lambda: None,
+    ) -> None:
         super().__init__(parent)
-        self._studio, self._bridge = studio, bridge
+        self._studio, self._bridge, self._viewport = studio, bridge, viewport
+        self._last_shown: FlatScene | None = None
+        self._seen: tuple[FlatScene, ViewCamera, FlatScene] | None = None  # a scene, a place, and it seen from there
         self._render: InteractiveRender | None = None
         self.settings = RenderSettings(width=640, height=360, samples=256)
         self.how = Developing()
@@ -89,6 +125,9 @@ class LiveRender(QObject):
         self._calm.setSingleShot(True)
         self._calm.setInterval(_CALM_MS)
         self._calm.timeout.connect(self._rested)
+        self._looks = QTimer(self)
+        self._looks.setInterval(_LOOK_MS)
+        self._looks.timeout.connect(self._look)
         self._forget = studio.watch(self._heard)
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -136,6 +175,7 @@ class LiveRender(QObject):
         """End the renderer."""
         self._forget()
         self._calm.stop()
+        self._looks.stop()
         self.running = False
         if self._render is not None:
             self._render.close()
@@ -178,6 +218,30 @@ class LiveRender(QObject):
         except StudioError as fault:
             self._studio.face.notify(str(fault), kind="warning")
 
+    def follow_viewport(self, on: bool) -> None:
+        """Render what the viewport that was used last shows, instead of what the scene's camera sees."""
+        if on:
+            self._looks.start()
+        else:
+            self._looks.stop()
+        self._show_soon()
+
+    def _flat(self) -> FlatScene:
+        """The scene as it is rendered: from the scene's camera, or from where a viewport stands."""
+        flat, view = self._studio.flat, self._viewport() if self._looks.isActive() else None
+        if view is None:
+            return flat
+        if self._seen is None or self._seen[0] is not flat or self._seen[1] is not view.camera:
+            self._seen = flat, view.camera, replace(flat, camera=camera_of(view.camera, flat.camera.exposure_ev))
+        return self._seen[2]
+
+    def _look(self) -> None:
+        if self.running and self._flat() is not self._last_shown:
+            if self._render is not None and not self._calm.isActive():
+                self._render.interacting = True
+            self._calm.start()
+            self._show_soon()
+
     def _heard(self, update: Update) -> None:
         if "preferences" in update.parts and self._render is not None:
             self._render.device = self._studio.preferences.device
@@ -205,7 +269,8 @@ class LiveRender(QObject):
             return
         try:
             self._render.wanted = (self.layer,)
-            self._render.show(self._studio.flat, self.settings)
+            self._last_shown = self._flat()
+            self._render.show(self._last_shown, self.settings)
         except StudioError as fault:
             self._studio.face.notify(str(fault), kind="error")
 

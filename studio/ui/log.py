@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.resources import data_folder
 
 _KEPT = 2000
 _LARGEST = 1 << 20  # bytes of the file, after which it begins anew
@@ -17,16 +17,6 @@ _LARGEST = 1 << 20  # bytes of the file, after which it begins anew
 def log_file() -> Path:
     """Where the log is written; MYRIAD_DATA names another folder than the user's."""
     return data_folder() / "studio.log"
-
-
-def data_folder() -> Path:
-    """The folder of what the studio keeps for itself; MYRIAD_DATA names another one than the user's."""
-    wanted = os.environ.get("MYRIAD_DATA")
-    if wanted:
-        return Path(wanted)
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("myriad-studio", appauthor=False))
 
 
 class Log:

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QMenu,
+    QTabBar,
+    QWidget,
+)
 from shiboken6 import isValid
 
 from studio.commands import registry
@@ -26,7 +37,21 @@ from studio.ui.i18n import language, tr
 if TYPE_CHECKING:
     from studio.commands.studio import Studio
 
-TOP = ("File", "Edit", "Select", "Create", "Lights", "View", "Render", "Window", "Help")
+TOP = (
+    "File",
+    "Edit",
+    "Select",
+    "Create",
+    "Lights",
+    "Materials",
+    "Camera",
+    "View",
+    "Time",
+    "Library",
+    "Render",
+    "Window",
+    "Help",
+)
 # What a right click offers in a place, in this order; "" is a separator, "Create" a whole menu.
 CONTEXT: dict[str, tuple[str, ...]] = {
     "viewport": (
@@ -76,6 +101,39 @@ CONTEXT: dict[str, tuple[str, ...]] = {
         "view.active_camera",
         "",
         "Create",
+    ),
+    "keys": (
+        "time.copy_keys",
+        "time.paste_keys",
+        "time.duplicate_keys",
+        "time.delete_keys",
+        "",
+        "Time/Keys/Interpolation",
+        "time.snap_keys",
+        "time.shift_keys",
+        "time.scale_keys",
+        "",
+        "time.preview",
+    ),
+    "strips": (
+        "time.split_strips",
+        "time.mute_strips",
+        "time.hold_strips",
+        "time.additive_strips",
+        "time.remove_strips",
+        "",
+        "time.add_strip",
+        "time.bake_strips",
+        "time.remove_clips",
+    ),
+    "sound": (
+        "time.import_sound",
+        "time.mute_sound",
+        "time.sound_start",
+        "time.sound_gain",
+        "time.remove_sound",
+        "",
+        "time.scrub_sound",
     ),
     "lights": (
         "view.frame_selected",
@@ -225,7 +283,7 @@ def context_menu(place: str, studio: Studio, give: Give, parent: QWidget) -> QMe
                 menu.addAction(action)
         else:
             submenu = CommandMenu(id_, studio, give, menu)
-            submenu.setTitle(tr(id_))
+            submenu.setTitle(tr(id_.rpartition("/")[2]))
             menu.addMenu(submenu)
     menu.aboutToHide.connect(menu.deleteLater)
     return menu
@@ -241,6 +299,23 @@ def place_of(widget: QWidget | None) -> str:
     return ""
 
 
+_WALKED = frozenset(("Up", "Down", "Left", "Right", "Home", "End", "Space"))
+_KEPT: tuple[tuple[type[QWidget], frozenset[str]], ...] = (
+    (QAbstractItemView, _WALKED),
+    (QAbstractButton, frozenset(("Space",))),
+    (QComboBox, _WALKED),
+    (QAbstractSlider, _WALKED),
+    (QAbstractSpinBox, _WALKED),
+    (QTabBar, _WALKED),
+    (QLineEdit, _WALKED),
+)
+
+
+def kept_keys(widget: QWidget | None) -> frozenset[str]:
+    """Keys that a control needs itself: Space presses a button, arrows walk a list. A command has them elsewhere."""
+    return next((keys for kind, keys in _KEPT if isinstance(widget, kind)), frozenset())
+
+
 _shortcuts: list[Shortcuts] = []
 
 
@@ -253,6 +328,7 @@ class Shortcuts(QObject):
         self._made: dict[str, QShortcut] = {}
         self._keymap: Keymap | None = None
         self._place = ""
+        self._kept: frozenset[str] = frozenset()
         _shortcuts.append(self)
         application().focusChanged.connect(self._focus_changed)
         self.refresh()
@@ -286,15 +362,16 @@ class Shortcuts(QObject):
         self._enable()
 
     def _focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
-        place = place_of(new)
-        if place != self._place:
-            self._place = place
+        place, kept = place_of(new), kept_keys(new)
+        if (place, kept) != (self._place, self._kept):
+            self._place, self._kept = place, kept
             self._enable()
 
     def _enable(self) -> None:
         """A chord that means nothing here is left to the widget that has the focus."""
         for chord, shortcut in self._made.items():
-            shortcut.setEnabled(bool(self._keymap and self._keymap.find(chord, self._place)))
+            found = self._keymap.find(chord, self._place) if self._keymap else ()
+            shortcut.setEnabled(bool(found) and chord not in self._kept)
 
     def give(self, chord: str) -> None:
         """Give the first command that a chord means here and that applies."""

@@ -75,13 +75,14 @@ class NumberEdit(QLineEdit):
         super().__init__(parent)
         self.range = range_ or Range()
         self.unit = unit
+        self._spoken = unit  # how the unit is written
         self.strip: list[QColor] | None = None  # colours along the range, for temperatures
         self._value = 0.0
         self._mixed = False
         self._press: QPoint | None = None
         self._scrubbing = False
         self._typing = False
-        self.setMinimumWidth(theme.size(46))
+        self.setMinimumWidth(theme.size(32))
         self.setReadOnly(True)
         self.setCursor(Qt.CursorShape.SizeHorCursor)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # the row has one
@@ -106,9 +107,16 @@ class NumberEdit(QLineEdit):
         if not self._typing:
             self._show()
 
+    def say_unit(self, spoken: str) -> None:
+        """Write the unit like this, in whichever language; it is typed as before."""
+        self._spoken = spoken
+        if not self._typing:
+            self._show()
+
     def _show(self) -> None:
         number = MIXED if self._mixed else shown(self._value, whole=self.range.whole)
-        text = number if self._mixed or not self.unit else f"{number} {self.unit}"
+        unit = self._spoken or self.unit
+        text = number if self._mixed or not unit else f"{number}{unit}" if unit == "°" else f"{number} {unit}"
         if text != self.text():
             self.setText(text)
             self.setCursorPosition(0)

@@ -12,6 +12,7 @@ from studio.scene.entities import Id
 from studio.scene.schema import Touches
 from studio.ui import theme
 from studio.ui.i18n import say, translated
+from studio.ui.material_drop import OutlinerDrop
 from studio.ui.outliner_model import LOCKED, NAME, VISIBLE, OutlinerModel
 from studio.ui.panel import Desk, panel
 
@@ -92,6 +93,7 @@ class Outliner(QWidget):
         self.model = OutlinerModel(studio, self)
         self.tree = OutlinerTree(studio, self.model)
         say(self.tree.setAccessibleName, N_("Outliner"))
+        self.material_drop = OutlinerDrop(studio, self.tree)
         self.search = QLineEdit()
         self.search.setObjectName("outliner-search")
         self.search.setClearButtonEnabled(True)
@@ -121,6 +123,8 @@ class Outliner(QWidget):
         self.model.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, 2)
 
     def _heard(self, update: Update) -> None:
+        if "frame" in update.parts and self.model.moves:
+            self.tree.viewport().update()
         if update.change is None:
             return
         self._following = True

@@ -27,7 +27,7 @@ from studio.commands.studio import Studio
 from studio.errors import StudioError
 from studio.scene import edits
 from studio.scene.document import Change
-from studio.scene.entities import Camera, Entity, Group, Id, MeshObject
+from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject, Path
 from studio.scene.lights import Light
 from studio.scene.scene import Scene
 from studio.ui import theme
@@ -158,8 +158,8 @@ class OutlinerModel(QAbstractItemModel):
         if role == ID_ROLE:
             return entity.id
         if index.column() == NAME:
-            return self._name_data(entity, role)
-        on = entity.visible if index.column() == VISIBLE else entity.locked
+            return self._name_data(self._seen(entity), role)
+        on = self._seen(entity).visible if index.column() == VISIBLE else entity.locked
         if role == Qt.ItemDataRole.DecorationRole:
             names = ("visible", "hidden") if index.column() == VISIBLE else ("locked", "unlocked")
             strong = on if index.column() == LOCKED else not on
@@ -170,6 +170,16 @@ class OutlinerModel(QAbstractItemModel):
             states = (N_("Visible"), N_("Hidden")) if index.column() == VISIBLE else (N_("Locked"), N_("Unlocked"))
             return tr(states[0] if on else states[1])
         return None
+
+    def _seen(self, entity: Entity) -> Entity:
+        """An entity at the present frame, where its visibility may be animated."""
+        posed = self._studio.posed.entities
+        return posed.get(entity.id, entity) if self._scene is self._studio.scene else entity
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything that is shown here is animated."""
+        return any(track.endswith((".visible", ".muted")) for track in self._scene.tracks)
 
     def _name_data(self, entity: Entity, role: int) -> Any:
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
@@ -217,7 +227,7 @@ class OutlinerModel(QAbstractItemModel):
         """Turn a switch over, of all that is selected when the entity is among it."""
         id_ = self.id_of(index)
         ids = [i for i in selection if i in self._scene.entities] if id_ in selection else [id_]
-        entity = self._scene.entities[id_]
+        entity = self._seen(self._scene.entities[id_])
         if index.column() == VISIBLE:
             self._edited(N_("Hide") if entity.visible else N_("Show"), edits.show, ids, on=not entity.visible)
         elif index.column() == LOCKED:
@@ -320,4 +330,6 @@ def icon_of(entity: Entity) -> str:
         return f"light-{entity.light}"
     if isinstance(entity, Camera):
         return "camera"
+    if isinstance(entity, (Path, Constraint)):
+        return "path" if isinstance(entity, Path) else "constraint"
     return "mesh" if isinstance(entity, MeshObject) else "group" if isinstance(entity, Group) else ""

@@ -22,18 +22,32 @@ if TYPE_CHECKING:
 
     from studio.assets.report import LoadReport
     from studio.commands.studio import Studio
+    from studio.ui.audio_track import AudioTrack
     from studio.ui.bridge import Bridge
+    from studio.ui.playback import Playback
     from studio.ui.stage import Stage
     from studio.ui.view import View
 
-AREAS = ("left", "right", "centre", "bottom")
+AREAS = ("left", "right", "centre", "bottom", "foot")  # "foot" is the strip below everything
 # Panel id -> the module that registers it. In the order of the Panels menu.
 _HOMES = {
     "viewport": "viewport_panel",
     "outliner": "outliner",
     "inspector": "inspector",
+    "materials": "material_editor",
+    "timeline": "timeline",
     "light_list": "light_list",
+    "library": "library_panel",
+    "dope_sheet": "dope_sheet",
+    "curve_editor": "curve_editor",
+    "strips": "strip_panel",
     "render_view": "renderview",
+    "flipbook": "flipbook",
+    "export": "export_panel",
+    "queue": "queue_panel",
+    "notes": "notes_panel",
+    "versions": "versions_panel",
+    "missing": "missing_panel",
     "import_report": "import_report",
     "history": "history",
     "console": "console",
@@ -51,6 +65,14 @@ class Desk(Protocol):
     @property
     def stage(self) -> Stage:
         """The GL device (`stage.device`, its context current), the viewports' renderer and their tools' settings."""
+
+    @property
+    def playback(self) -> Playback:
+        """What moves the frame while the studio plays; its rate and dropped frames."""
+
+    @property
+    def sound(self) -> AudioTrack:
+        """The sound of the scene, with its waveform."""
 
     def give(self, id_: str) -> None:
         """Give a command from the interface: faults are told, nothing is raised."""

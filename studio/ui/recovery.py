@@ -23,10 +23,11 @@ from studio.commands.preferences import Preferences
 from studio.commands.registry import N_
 from studio.commands.studio import Update
 from studio.errors import StudioError
+from studio.resources import data_folder
 from studio.scene import project
+from studio.scene.project_lock import BEAT_S
 from studio.scene.scene import Scene
 from studio.ui.i18n import tr
-from studio.ui.log import data_folder
 
 if TYPE_CHECKING:
     from studio.ui.application import Application
@@ -57,6 +58,9 @@ class Recovery:
         self._writing = False
         self._timer = QTimer(application.qt, singleShot=True)
         self._timer.timeout.connect(self.save)
+        self._beat = QTimer(application.qt, interval=round(BEAT_S * 1000))
+        self._beat.timeout.connect(self._touch_lock)
+        self._beat.start()
         self.prefer(application.studio.preferences)
         self._forget = application.studio.watch(self._updated)
         application.qt.applicationStateChanged.connect(self._state_changed)
@@ -107,6 +111,12 @@ class Recovery:
 
         self._app.bridge.run(lambda: project.autosave(scene, place, keep=keep), then=done, failed=failed)
 
+    def _touch_lock(self) -> None:
+        """Say in the open project that it is still being worked on."""
+        lock = self._app.studio.lock
+        if lock is not None:
+            lock.beat()
+
     def _note(self) -> None:
         """Leave a note of what this session works on."""
         if self._lock is None:
@@ -155,6 +165,7 @@ class Recovery:
     def end(self) -> None:
         """The session ended properly: nothing of it needs to be kept."""
         self._timer.stop()
+        self._beat.stop()
         self._forget()
         self._app.qt.applicationStateChanged.disconnect(self._state_changed)
         if self._lock is not None:
@@ -189,10 +200,14 @@ class Recovery:
         studio = self._app.studio
         try:
             scene = project.load_project(left.backup)
-            saved = project.load_project(left.project) if left.project else Scene()
         except StudioError as fault:
             self._app.face.notify(str(fault), kind="error")
             return False
+        try:
+            saved = project.load_project(left.project) if left.project else Scene()
+        except StudioError as fault:  # what was saved is damaged; what was not is whole
+            self._app.face.notify(str(fault), kind="warning")
+            saved = Scene()
         studio.show_scene(saved, left.project)
         with studio.document.edit(N_("Recover")) as edit:
             edit.scene = scene

@@ -32,6 +32,7 @@ from studio.scene import color
 from studio.ui import theme
 from studio.ui.developing import CHANNELS, COMPARISONS
 from studio.ui.expressions import Entry
+from studio.ui.flow import FlowLayout, flow_bar
 from studio.ui.i18n import say, tr, translated
 from studio.ui.live_render import SIZES, Comparison, LiveRender, Print
 from studio.ui.number_edit import NumberEdit, Range, shown
@@ -45,6 +46,7 @@ _COMPARING = {
     "difference": N_("Difference to snapshot"),
     "other": N_("Snapshot alone"),
 }
+_SEEING = {"scene": N_("Scene camera"), "viewport": N_("Viewport camera")}
 _PICTURES = (".exr", ".png", ".tif", ".jpg")
 
 
@@ -56,7 +58,7 @@ class RenderView(QWidget):
         super().__init__(parent)
         self.setObjectName("render-view")
         self._studio, self._desk = studio, desk
-        self.live = LiveRender(studio, desk.bridge, self)
+        self.live = LiveRender(studio, desk.bridge, self, viewport=desk.viewport)
         self.canvas = PictureCanvas()
         say(self.canvas.setAccessibleName, N_("Rendered picture"))
         self.shelf = SnapshotShelf(studio, desk.bridge)
@@ -64,18 +66,20 @@ class RenderView(QWidget):
         self._at: tuple[int, int] | None = None
         self._layers: tuple[str, ...] = ()
         self._told_state = ""
-        self._bar = QHBoxLayout()
-        self._second = QHBoxLayout()
+        bars = (flow_bar(), flow_bar())
+        (_, self._bar), (_, self._second) = bars
+        for bar, row in bars:
+            bar.setObjectName("render-bar")
+            row.setContentsMargins(theme.size(6), theme.size(3), theme.size(6), theme.size(2))
+            row.setSpacing(theme.size(4))
         self._make_bars()
         self._state, self._figures, self._probe = QLabel(), QLabel(), QLabel()
         self._progress = QProgressBar()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for bar in (self._bar, self._second):
-            bar.setContentsMargins(theme.size(6), theme.size(3), theme.size(6), theme.size(2))
-            bar.setSpacing(theme.size(4))
-            layout.addLayout(bar)
+        for bar, _ in bars:
+            layout.addWidget(bar)
         layout.addWidget(self.canvas, 1)
         layout.addLayout(self._make_foot())
         layout.addWidget(self.shelf)
@@ -104,13 +108,13 @@ class RenderView(QWidget):
         self.denoise_button = self._button("denoise", N_("Denoise"), self._denoise_pressed, checkable=True)
         self.snapshot_button = self._button("snapshot", N_("Keep snapshot"), self.take_snapshot)
         self.save_button = self._button("save", N_("Save picture…"), self.save)
-        for widget in (self.render_button, self.stop_button, self.size_menu):
+        self.camera_menu = self._menu("render-camera", N_("What is rendered"), [(_SEEING[c], c) for c in _SEEING])
+        for widget in (self.render_button, self.stop_button, self.size_menu, self.camera_menu):
             self._bar.addWidget(widget)
         self._labelled(self._bar, N_("Samples"), self.samples)
         self._labelled(self._bar, N_("Depth"), self.segments)
-        self._bar.addStretch(1)
-        for button in (self.region_button, self.denoise_button, self.snapshot_button, self.save_button):
-            self._bar.addWidget(button)
+        buttons = self.region_button, self.denoise_button, self.snapshot_button, self.save_button
+        self._bar.add_end(self._bar.together(*buttons))
 
         self.layer_menu = self._menu("render-layer", N_("Layer"), [("beauty", "beauty")])
         self.channel_menu = self._menu("render-channel", N_("Channel"), [(c, c) for c in CHANNELS])
@@ -124,8 +128,7 @@ class RenderView(QWidget):
         self._labelled(self._second, N_("Exposure"), self.exposure)
         self._labelled(self._second, N_("Gamma"), self.gamma)
         self._second.addWidget(self.false_button)
-        self._second.addStretch(1)
-        self._second.addWidget(self.compare_menu)
+        self._second.add_end(self.compare_menu)
 
     def _button(
         self, icon: str, name: str, press: Callable[[], object], *, text: bool = False, checkable: bool = False
@@ -164,13 +167,12 @@ class RenderView(QWidget):
         number.refused.connect(lambda sentence: self._studio.face.notify(sentence, kind="warning"))
         return number
 
-    def _labelled(self, bar: QHBoxLayout, text: str, widget: QWidget) -> None:
+    def _labelled(self, bar: FlowLayout, text: str, widget: QWidget) -> None:
         label = QLabel()
         label.setProperty("role", "dim")
         label.setBuddy(widget)
         say(label.setText, text)
-        bar.addWidget(label)
-        bar.addWidget(widget)
+        bar.addWidget(bar.together(label, widget))
 
     def _make_foot(self) -> QHBoxLayout:
         foot = QHBoxLayout()
@@ -198,6 +200,7 @@ class RenderView(QWidget):
         for menu in (self.channel_menu, self.display_menu):
             menu.activated.connect(self._looks)
         self.compare_menu.activated.connect(self._compare)
+        self.camera_menu.activated.connect(lambda: self.look_from(self.camera_menu.currentData()))
         self.shelf.chosen.connect(lambda snapshot: self._compare())
         _edits(self.samples, lambda value: self.live.configure(samples=round(value)))
         _edits(self.segments, lambda value: self.live.configure(depth=round(value)))
@@ -212,6 +215,8 @@ class RenderView(QWidget):
     def _relabel(self) -> None:
         for row in range(self.compare_menu.count()):
             self.compare_menu.setItemText(row, tr(_COMPARING[COMPARISONS[row]]))
+        for row, text in enumerate(_SEEING.values()):
+            self.camera_menu.setItemText(row, tr(text))
         self._fill_displays()
         frame = self.live.frame
         if frame is not None:
@@ -291,6 +296,13 @@ class RenderView(QWidget):
         self.size_menu.setCurrentIndex(at)
         self.live.configure(width=width, height=height)
 
+    def look_from(self, where: str) -> None:
+        """Render what the "scene"'s camera sees, or what the "viewport" shows that was used last."""
+        if where not in _SEEING:
+            raise UsageError(f"cannot look from {where!r}; choose from {', '.join(_SEEING)}")
+        self.camera_menu.setCurrentIndex(self.camera_menu.findData(where))
+        self.live.follow_viewport(where == "viewport")
+
     def show_layer(self, name: str) -> None:
         """Show a layer."""
         at = self.layer_menu.findData(name)
@@ -308,6 +320,7 @@ class RenderView(QWidget):
     # --- looks -------------------------------------------------------------------------------------------------------
     def _looks(self) -> None:
         display, view = self.display_menu.currentData() or ("", "")
+        self.display_menu.setToolTip(f"{tr('Display and view')}: {self.display_menu.currentText()}")
         self.live.develop_anew(
             replace(
                 self.live.how,

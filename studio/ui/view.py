@@ -17,6 +17,8 @@ from studio.commands.studio import Studio, Update
 from studio.scene.document import Document
 from studio.scene.entities import Id
 from studio.scene.flat import FlatScene
+from studio.scene.flat_camera import active_camera
+from studio.scene.lights import KINDS
 from studio.scene.scene import Scene
 from studio.ui.stage import Stage
 from studio.viewport.camera import ViewCamera
@@ -33,17 +35,26 @@ if TYPE_CHECKING:
 # device that is slower draws fewer pixels, which the widget enlarges.
 _MOVING_S, _STILL_S = 0.12, 0.6
 _SCALES = (1.0, 0.707, 0.5, 0.354, 0.25, 0.177, 0.125)
+# A scene whose lights weigh more than this, and twice as much as those of the last frame, is drawn coarsely first, to
+# learn what a frame of it takes before one holds the window up for seconds. A light with a size weighs as many points.
+_HEAVY, _SIZED = 600, 20
 
 
 def _nothing(*_: object) -> None:
     return None
 
 
+def _weight(flat: FlatScene) -> int:
+    """How much the lights of a scene have to be thought about, in point lights."""
+    sized = int((flat.lights["kind"] > KINDS["spot"]).sum())
+    return len(flat.lights) + (_SIZED - 1) * sized
+
+
 class View:
     """A viewport of a studio, drawn by a stage.
 
-    Whoever shows it sets `on_redraw`, `on_status` and `on_cursor`, gives it its `size` by `resize`, and asks `draw`
-    for the picture. Not to be used after `close`.
+    Whoever shows it sets `on_redraw`, `on_status`, `on_cursor` and `seen`, gives it its `size` by `resize`, and asks
+    `draw` for the picture. Not to be used after `close`.
     """
 
     def __init__(self, studio: Studio, stage: Stage) -> None:
@@ -51,6 +62,7 @@ class View:
         self.on_redraw: Callable[[], object] = _nothing
         self.on_status: Callable[[str], object] = _nothing
         self.on_cursor: Callable[[str], object] = _nothing
+        self.seen: Callable[[], bool] = lambda: False  # whether it is on the screen, and so will be drawn
         self.statistics = Statistics()
         self.batch = OverlayBatch()
         self.frames = 0  # drawn so far
@@ -61,6 +73,8 @@ class View:
         self._ratio = 1.0
         self._scale = 1.0  # of the picture that is being drawn or was drawn last
         self._pixel_s = {Quality.MOVING: 0.0, Quality.STILL: 0.0}  # seconds of a pixel, as the last frames took
+        self._known = 0  # how much the lights weighed whose frames were timed
+        self._compiled = False  # whether the last frame was a coarse one, which compiles what it needs
         self._target: Target | None = None
         self._moved = True
         self._drawing = False
@@ -75,7 +89,7 @@ class View:
         self._begun_with = self.studio.scene
         if self.tools.through:
             self.tools.look_through("")
-        if self.studio.scene.camera:
+        if active_camera(self.studio.scene, self.studio.frame):
             camera = self.flat.camera
             self._camera = ViewCamera.of(camera)
             self._look = replace(self._look, exposure_ev=camera.exposure_ev, isolated=frozenset())
@@ -204,13 +218,16 @@ class View:
         `whole` draws every pixel, however long it takes."""
         if self._finished and self._target is not None:
             return self._target
-        quality = Quality.MOVING if self._moved else Quality.STILL
+        renderer = self._renderer()
+        weight = _weight(self.flat)
+        coarse = not whole and weight > max(_HEAVY, 2 * self._known)
+        quality = Quality.MOVING if self._moved or coarse else Quality.STILL
         self._moved = False
-        self._scale = 1.0 if whole else self._affordable(quality)
+        self._scale = _SCALES[-1] if coarse else 1.0 if whole else self._affordable(quality)
         self._drawing = True
-        begun = time.perf_counter()
         try:
-            renderer, target = self._renderer(), self._made_target(self._drawn_size())
+            target = self._made_target(self._drawn_size())
+            begun = time.perf_counter()
             self.batch = self.tools.overlay()
             self.statistics = renderer.draw(
                 target,
@@ -224,12 +241,20 @@ class View:
             self.stage.device.flush()
         finally:
             self._drawing = False
-        if self.frames:  # the first one compiles and uploads
-            width, height = self._drawn_size()
-            self._pixel_s[quality] = (time.perf_counter() - begun) / (width * height)
+        self._time(quality, time.perf_counter() - begun, coarse=coarse, weight=weight)
         self.frames += 1
         self._finished = not self._moved and renderer.still_done(target)
         return target
+
+    def _time(self, quality: Quality, seconds: float, *, coarse: bool, weight: int) -> None:
+        """Remember what a frame took. The next follows at once where this one told little: it was coarse, or, as the
+        first of all and the first of a heavy scene do, it compiled programs."""
+        width, height = self._drawn_size()
+        if self.frames and not (coarse and seconds > _MOVING_S and not self._compiled):
+            self._pixel_s[quality] = seconds / (width * height)
+            self._known = weight
+        self._compiled = coarse
+        self._moved = self._moved or coarse
 
     def _affordable(self, quality: Quality) -> float:
         """The largest scale whose frame is drawn in the time that there is."""

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QLabel, QMenu, QProgressBar, QSizePolicy, QToolBar
 
 from studio.commands import registry
 from studio.scene.entities import MeshObject
+from studio.scene.timecode import timecode
 from studio.ui import menus, theme
 from studio.ui import panel as panel_table
 from studio.ui.docking import DockingWindow, kind_of
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from studio.assets.report import LoadReport
     from studio.commands.studio import Update
     from studio.ui.application import Application
+    from studio.ui.audio_track import AudioTrack
     from studio.ui.bridge import Bridge
     from studio.ui.panel import Desk
+    from studio.ui.playback import Playback
     from studio.ui.stage import Stage
     from studio.ui.view import View
 
@@ -149,6 +152,16 @@ class Window(DockingWindow):
         """The GL device, the renderer, the tools' settings."""
         return self.application.stage
 
+    @property
+    def playback(self) -> Playback:
+        """What moves the frame while the studio plays."""
+        return self.application.playback
+
+    @property
+    def sound(self) -> AudioTrack:
+        """The sound of the scene."""
+        return self.application.sound
+
     def give(self, id_: str) -> None:
         """Give a command from the interface."""
         self.application.give(id_)
@@ -188,7 +201,10 @@ class Window(DockingWindow):
     # --- following ---------------------------------------------------------------------------------------------------
     def updated(self, update: Update) -> None:
         """Something changed; called once for all changes of a turn of the event loop."""
-        self.retitle()
+        if only_frame(update):
+            self._tell_frame()
+        else:
+            self.retitle()
 
     def retitle(self) -> None:
         """Say what is true now in the title, on the bars and in the status bar."""
@@ -204,11 +220,16 @@ class Window(DockingWindow):
         self._status["counts"].setText(
             tr("Lights: {lights}, objects: {objects}", lights=len(lamps(studio.scene)), objects=objects)
         )
-        self._status["frame"].setText(tr("Frame {frame}", frame=f"{studio.frame:g}"))
+        self._tell_frame()
         for id_ in self._docks:
             refresh = getattr(self.holder(id_).content, "refresh", None)
             if refresh is not None and kind_of(id_) == "viewport":
                 refresh()
+
+    def _tell_frame(self) -> None:
+        studio = self.application.studio
+        told = timecode(studio.frame, studio.scene.fps) if studio.preferences.timecode else f"{studio.frame:g}"
+        self._status["frame"].setText(tr("Frame {frame}", frame=told))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -250,6 +271,11 @@ class Window(DockingWindow):
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.application.window_used(self)
         super().changeEvent(event)
+
+
+def only_frame(update: Update) -> bool:
+    """Whether nothing but the frame moved, as it does many times a second while the studio plays."""
+    return update.change is None and update.parts == {"frame"}
 
 
 def _selected(name: str, count: int) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 import moderngl
 
 from studio.errors import Unsupported
-from studio.viewport import programs
+from studio.viewport import current, programs
 
 REQUIRED = 410
 KINDS = ("egl", "x11")
+_resting: set[int] = set()  # contexts of offscreen devices that gave their thread back
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,13 @@ class Limits:
 
 
 class Device:
-    """A context of OpenGL 4.1 core and its programs. One thread alone may use it, with the context current."""
+    """A context of OpenGL 4.1 core and its programs. One thread alone may use it, with the context current.
 
-    def __init__(self, context: moderngl.Context, *, own: bool = False) -> None:
+    An offscreen device has the thread from `offscreen` or `use` until `rest` or `release`. In a process that shows a
+    window too, it must rest before Qt goes on, or the window stays empty (see `studio.viewport.current`).
+    """
+
+    def __init__(self, context: moderngl.Context, *, own: bool = False, before: current.Held | None = None) -> None:
         info = context.info
         if context.version_code < REQUIRED:
             raise Unsupported(
@@ -56,6 +61,9 @@ class Device:
             )
         self.context = context
         self._own = own
+        self._before = before  # what the thread had current before this device took it; none while it rests
+        self._handle = current.held().context if own else 0
+        _resting.discard(self._handle)  # of a context that is gone; the number is free again
         self.info = Info(info["GL_RENDERER"], info["GL_VENDOR"], info["GL_VERSION"])
         self.limits = Limits(
             texture_side=int(info["GL_MAX_TEXTURE_SIZE"]),
@@ -74,13 +82,21 @@ class Device:
         if kind == "x11" and sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
             raise Unsupported("there is no X display to draw with; set DISPLAY, run under xvfb-run, or use egl")
         arguments: dict[str, Any] = {"backend": "egl"} if kind == "egl" else {}
+        before = current.let_go()
         try:
             context = moderngl.create_context(require=REQUIRED, standalone=True, **arguments)
         except Exception as fault:  # moderngl and glcontext raise bare Exception
+            current.give_back(before)
             hint = "install Mesa's EGL (libegl1)" if kind == "egl" else "start it under a display (DISPLAY) or use egl"
             reason = " ".join(str(fault).split())[:160]
             raise Unsupported(f"OpenGL 4.1 cannot be had through {kind} here ({reason}); {hint}") from fault
-        return cls(context, own=True)
+        try:
+            return cls(context, own=True, before=before)
+        except Unsupported:
+            context.release()
+            current.let_go()
+            current.give_back(before)
+            raise
 
     @classmethod
     def current(cls) -> Device:
@@ -119,8 +135,23 @@ class Device:
 
     def use(self) -> None:
         """Make an offscreen device's context current; that of a window is made current by who owns the window."""
-        if self._own:
-            self.context.__enter__()  # type: ignore[no-untyped-call]
+        if not self._own:
+            return
+        if self._before is None:
+            self._before = current.let_go()
+        self.context.__enter__()  # type: ignore[no-untyped-call]
+        _resting.discard(self._handle)
+
+    def rest(self) -> None:
+        """Give the thread back to whose context was current before an offscreen device took it, until it is used."""
+        if self._before is None:
+            return
+        before, self._before = self._before, None
+        _resting.add(self._handle)
+        if current.held().context == self._handle:
+            current.let_go()
+            if before.context not in _resting:  # nobody wants a device back that rests itself by now
+                current.give_back(before)
 
     def clean(self) -> None:
         """Be current, and forget errors and state that somebody else left in the context."""
@@ -148,4 +179,12 @@ class Device:
             program.release()
         self._programs.clear()
         self._screens.clear()
+        self.rest()
         self.context.release()
+
+    def __enter__(self) -> Device:
+        self.use()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -29,7 +29,8 @@ Words = NDArray[np.uint32]
 class Batch:
     """One draw: `count` indices from `first`, `instances` times, rows of the table of draws from `base` on.
 
-    `base` is -1 where every vertex brings its own row. `centre` and `object` are of what is drawn in order of depth.
+    `base` is -1 where every vertex brings its own row. `centre`, `thickest` (metres along the shortest side of its box)
+    and `object` are of what is drawn in order of depth.
     """
 
     family: str  # how much of the surface model it needs
@@ -41,6 +42,7 @@ class Batch:
     base: int = -1
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     object: int = -1
+    thickest: float = 0.0
 
 
 def kinds_of(flat: FlatScene) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
@@ -135,10 +137,14 @@ class Listing:
         if coverage >= THROUGH:
             matrices = self._flat.instances["open"][rows[:, 0]].astype(np.float64)
             centres = matrices[:, :, :3] @ placed.box.mean(axis=0) + matrices[:, :, 3]
+            sides = np.linalg.norm(matrices[:, :, :3], axis=1) * (placed.box[1] - placed.box[0])
             batches = [
-                replace(plain, instances=1, base=self._next_row + k, centre=(x, y, z), object=int(rows[k, 3]))
+                replace(
+                    plain, instances=1, base=self._next_row + k, centre=(x, y, z), object=int(rows[k, 3]),
+                    thickest=float(sides[k].min()),
+                )
                 for k, (x, y, z) in enumerate(centres.tolist())
-            ]
+            ]  # fmt: skip
         self._single += [(batch, len(self._runs) - 1) for batch in batches]
         self._rows.append(rows)
         self._next_row += len(rows)

@@ -56,8 +56,9 @@ def make_frame(
     scene: GpuScene,
     *,
     jitter: tuple[float, float] = (0.0, 0.0),
+    turn: int = 0,
 ) -> Frame:
-    """The frame of a view whose light grid is made."""
+    """The frame of a view whose light grid is made; `turn` counts the samples of a view at rest."""
     lamps = scene.lamps
     matrix = clip_matrix(camera, width, height, jitter)
     scale, shift = grid.slice_terms()
@@ -74,6 +75,7 @@ def make_frame(
         "lamp_counts": (len(lamps.points), len(lamps.local), len(lamps.infinite)),
         "lamp_scale": lamps.scale,
         "lamps_line": scene.lamps_line,
+        "still_turn": turn,
         "skipped": 0,
         "wanted": 0,
         "objects_table": UNITS["objects_table"],

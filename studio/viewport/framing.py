@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.scene.entities import Id
+from studio.scene.entities import Id, Path
 from studio.scene.flat import FlatScene
 from studio.scene.geometry import Deformed
 from studio.scene.lights import KINDS
+from studio.scene.paths import spline_of
 from studio.scene.placement import Placement, placement
 from studio.scene.transforms import Bool
 from studio.viewport.camera import ViewCamera
@@ -72,6 +73,14 @@ def bounds_of(flat: FlatScene, ids: Iterable[Id] | None = None) -> Bounds | None
     at = places.world[bare][:, :, 3]
     low.append(at - radius[bare, None])
     high.append(at + radius[bare, None])
+    if ids is not None:
+        for row in np.flatnonzero(bare).tolist():
+            entity = places.entities[row]
+            spline = spline_of(entity) if isinstance(entity, Path) else None
+            if spline is not None:
+                along = spline.points @ places.world[row][:, :3].T + places.world[row][:, 3]
+                low.append(along)
+                high.append(along)
     lows, highs = np.concatenate(low), np.concatenate(high)
     sane = np.isfinite(lows).all(axis=1) & np.isfinite(highs).all(axis=1)
     return (lows[sane].min(axis=0), highs[sane].max(axis=0)) if sane.any() else None

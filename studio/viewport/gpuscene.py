@@ -207,9 +207,12 @@ class GpuScene:
         """Draw batches with a program that stands on mesh.vert."""
         array = self._array(program)
         base: Any = program.get("draw_base", None)
+        thickest: Any = program.get("thickest", None)
         for batch in batches:
             if base is not None:
                 base.value = batch.base
+            if thickest is not None:
+                thickest.value = batch.thickest
             array.render(moderngl.TRIANGLES, vertices=batch.count, first=batch.first, instances=batch.instances)
 
     def _array(self, program: moderngl.Program) -> moderngl.VertexArray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.scene.entities import Camera, Entity, Group, Id
+from studio.scene.entities import Camera, Entity, Group, Id, Path
 from studio.scene.flat import FlatScene
 from studio.scene.placement import Placement, placement
 from studio.scene.scene import Scene
@@ -235,10 +235,11 @@ def _light_lines(state: _State, camera: ViewCamera, size: tuple[int, int], ratio
 def _icons(
     state: _State, camera: ViewCamera, size: tuple[int, int], ratio: float, overlays: Overlays
 ) -> tuple[Rows, list[Id]]:
-    """ICON rows of lights and cameras in view, far ones first and what is selected last, and their ids."""
+    """ICON rows of lights, cameras and paths in view, far ones first and what is selected last, and their ids."""
     places = state.places
-    rows = np.concatenate([places.light_rows, places.camera_rows])
-    own = np.concatenate([_own_colours(state), np.full((len(places.camera_rows), 3), PLAIN)])
+    paths = _path_rows(places)
+    rows = np.concatenate([places.light_rows, places.camera_rows, paths])
+    own = np.concatenate([_own_colours(state), np.full((len(places.camera_rows) + len(paths), 3), PLAIN)])
     at = places.world[rows][:, :, 3]
     seen = camera.project(at, *size) if len(rows) else np.zeros((0, 3))
     edge = ICON_PX * ratio
@@ -264,8 +265,17 @@ def _icons(
     return out, [places.ids[row] for row in chosen.tolist()]
 
 
+def _path_rows(places: Placement) -> NDArray[np.intp]:
+    """Rows of paths, which are clicked at their origin."""
+    if Path not in set(map(type, places.entities)):
+        return np.zeros(0, np.intp)
+    return np.flatnonzero([isinstance(entity, Path) for entity in places.entities])
+
+
 def glyph(entity: Entity) -> int:
     """The shape of an entity's icon."""
+    if isinstance(entity, Path):
+        return GLYPHS["target"]
     kind = getattr(entity, "light", None)
     return GLYPHS.get(kind, 0) if kind is not None else GLYPHS["camera" if isinstance(entity, Camera) else "group"]
 

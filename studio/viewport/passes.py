@@ -178,7 +178,7 @@ class Passes:
         through = [b for b in far_first if b.coverage == THROUGH]
         blended = [b for b in far_first if b.coverage == BLENDED]
         if through:
-            self._copy_behind(target)
+            self._copy_behind(frame, target)
             self.bind()
             target.scene.use()
             context.enable_only(moderngl.DEPTH_TEST)
@@ -194,21 +194,21 @@ class Passes:
             target.scene.depth_mask = True
             context.enable_only(moderngl.DEPTH_TEST)
 
-    def _copy_behind(self, target: Target) -> None:
+    def _copy_behind(self, frame: Frame, target: Target) -> None:
+        """The opaque picture with depth, in smaller and smaller copies."""
         texture, buffer = target.extra("behind", 4, "f2", mipmaps=True)
-        self._copy(target.scene_texture, buffer, 1.0)
-        texture.build_mipmaps()
-        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-        texture.use(BEHIND_UNIT)
-
-    def _copy(self, picture: moderngl.Texture, buffer: moderngl.Framebuffer, gain: float) -> None:
-        program = self._device.program("copy")
-        picture.use(0)
+        program = self._device.program("behind")
+        frame.tell(program)
+        target.scene_texture.use(0)
+        target.depth_texture.use(1)
         set_uniform(program, "picture", 0)
-        set_uniform(program, "gain", gain)
+        set_uniform(program, "depth_map", 1)
         buffer.use()
         self._context.enable_only(moderngl.NOTHING)
         self._device.screen(program).render(vertices=3)
+        texture.build_mipmaps()
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        texture.use(BEHIND_UNIT)
 
     # --- ambient occlusion --------------------------------------------------------------------------------------------
     def _draw_occlusion(self, frame: Frame, target: Target, turn: int) -> None:

@@ -86,7 +86,7 @@ def playblast(
     *,
     size: tuple[int, int] = (1280, 720),
     device: Device,
-    look: Look | None = None,
+    look: Look | Callable[[FlatScene], Look] | None = None,
     camera: str = "",
     samples: int = 1,
     turns: int = 1,
@@ -94,12 +94,15 @@ def playblast(
 ) -> PlayblastResult:
     """Draw frames of a scene into `outputs`: one file for each frame, or one film of all.
 
-    `look` is the camera's exposure over black, or over the dome if there is one, by default. `samples` above 1 smooths
+    `look` is the camera's exposure over black, or over the dome if there is one, by default; a function of the flat
+    scene makes one for each frame, as cuts go from camera to camera. `samples` above 1 smooths
     edges by that many jittered pictures a frame; `turns` draws every frame so often and times each, for measurements.
+    Afterwards the device rests, so a script may do this in a process that shows a window.
     Raises CannotWrite, UsageError, and what `flatten` raises.
     """
     if not is_film(outputs[0]) and len(outputs) != len(frames):
         raise UsageError(f"{len(frames)} frames need as many files, not {len(outputs)}")
+    device.use()
     renderer, target = Renderer(device), Target(device, *size)
     milliseconds: list[float] = []
     flat: FlatScene | None = None
@@ -109,7 +112,8 @@ def playblast(
             write = files.enter_context(_writer(outputs, scene.fps, size))
             for k, frame in enumerate(frames):
                 flat = flatten(scene, frame, previous=flat, camera=camera)
-                view, seen = ViewCamera.of(flat.camera), look or default_look(flat)
+                view = ViewCamera.of(flat.camera)
+                seen = look(flat) if callable(look) else look or default_look(flat)
                 if k == 0:  # compiles programs and fills caches
                     first = _drawn(renderer, target, flat, view, seen, samples)
                     target.state = None
@@ -129,6 +133,7 @@ def playblast(
     finally:
         target.release()
         renderer.release()
+        device.rest()
 
 
 def default_look(flat: FlatScene) -> Look:

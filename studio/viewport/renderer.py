@@ -141,10 +141,12 @@ class Renderer:
         self.scene.release()
 
     # --- pieces -------------------------------------------------------------------------------------------------------
-    def _frame(self, target: Target, camera: ViewCamera, jitter: tuple[float, float] = (0.0, 0.0)) -> Frame:
+    def _frame(
+        self, target: Target, camera: ViewCamera, jitter: tuple[float, float] = (0.0, 0.0), turn: int = 0
+    ) -> Frame:
         grid = self._grids.grid(camera, target.width, target.height, self.scene.lamps)
         self._grids.use(UNITS["masks_table"])
-        return make_frame(camera, target.width, target.height, grid, self.scene, jitter=jitter)
+        return make_frame(camera, target.width, target.height, grid, self.scene, jitter=jitter, turn=turn)
 
     def _once(self, target: Target, camera: ViewCamera, look: Look) -> None:
         target.samples, target.state = 0, None
@@ -157,7 +159,7 @@ class Renderer:
             target.state, target.samples = state, 0
         if target.samples >= samples:
             return
-        frame = self._frame(target, camera, jitter(target.samples))
+        frame = self._frame(target, camera, jitter(target.samples), target.samples)
         self._passes.draw_scene(frame, target, look, turn=target.samples)
         with self._passes.timers("sum"):
             self._passes.add_up(target)

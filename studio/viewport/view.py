@@ -62,6 +62,9 @@ class Overlays:
     safe_frames: bool = False
     gizmo: bool = True
     hud: bool = True
+    paths: bool = True  # curves of paths, and lines of constraints
+    motion_paths: bool = True  # where what is selected goes over time
+    ghosts: bool = False  # what is selected as it stands some frames before and after
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 from studio.assets.load import load_scene
 from studio.errors import BadAsset
 from studio.scene.animation import Curve, evaluate
+from studio.scene.keyed_edit import posed
 from studio.scene.scene import Scene
 from tests.assets.gltf_maker import Maker
 
@@ -79,11 +80,18 @@ def test_normalised_rotations_are_fractions(tmp_path: Path) -> None:
     assert only_curve(load_scene(m.save(tmp_path))[0])[1].values.tolist() == [[0, 0, 0, 1]] * 3
 
 
-def test_of_two_animations_of_one_field_the_first_is_kept_and_said(tmp_path: Path) -> None:
-    m = animated("translation", np.zeros((3, 3)))
-    m.doc["animations"].append(m.doc["animations"][0])
+def test_several_animations_become_clips_of_which_the_first_plays(tmp_path: Path) -> None:
+    m = animated("translation", np.arange(9).reshape(3, 3))
+    m.doc["animations"][0]["name"] = "walk"
+    m.doc["animations"].append({**m.doc["animations"][0], "name": "run"})
     scene, report = load_scene(m.save(tmp_path))
-    assert len(scene.tracks) == 1 and any("keeps the first" in line for line in report.dropped)
+    assert not scene.tracks and [clip.name for clip in scene.clips.values()] == ["walk", "run"]
+    (strip,) = scene.strips.values()
+    assert scene.clips[strip.clip].name == "walk" and (strip.start, strip.end) == (0, 24)
+    assert (scene.frame_start, scene.frame_end) == (0, 24)
+    assert posed(scene, 6.0).entities["n0"].translation == pytest.approx((1.5, 2.5, 3.5))
+    assert posed(scene, 90.0).entities["n0"].translation == (6, 7, 8)
+    assert any("'walk', 'run'" in line for line in report.mapped)
 
 
 def test_property_pointers_and_unknown_paths_are_said(tmp_path: Path) -> None:

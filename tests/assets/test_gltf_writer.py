@@ -10,15 +10,22 @@ import msgspec
 import numpy as np
 import pytest
 
+from studio.assets.gltf.plain_motion import plain_motion
 from studio.assets.gltf.writer import save_gltf
 from studio.assets.load import load_scene
+from studio.assets.report import Notes
 from studio.errors import CannotWrite, UsageError
 from studio.scene.animation import make_curve
-from studio.scene.entities import Camera, Entity, Group, MeshObject
+from studio.scene.clips import Clip, Strip
+from studio.scene.entities import Camera, Constraint, Entity, Group, MeshObject
+from studio.scene.entities import Path as Curved
 from studio.scene.geometry import Morph, make_image, make_mesh
+from studio.scene.keyed_edit import posed
+from studio.scene.keying import set_key
 from studio.scene.lights import Light
 from studio.scene.materials import Material, Texture
 from studio.scene.scene import Scene
+from studio.scene.timeline import Bookmark, Cut, Marker, Timeline
 from tests.assets.everything import everything
 from tests.assets.gltf_maker import QUAD, QUAD_UV
 
@@ -248,6 +255,146 @@ def test_tracks_that_gltf_has_and_has_not_come_back(tmp_path: Path) -> None:
         wanted = tracks[name.replace("n0", "g").replace("n1", "l").replace("m0", "m")]
         assert np.allclose(curve.times, wanted.times) and np.allclose(curve.values, wanted.values)
         assert (curve.interpolation, curve.pre, curve.rotation) == (wanted.interpolation, wanted.pre, wanted.rotation)
+
+
+def test_what_the_format_cannot_hold_is_written_frame_by_frame_for_others(tmp_path: Path) -> None:
+    scene = set_key(set_key(scene_of(Group(id="g")), "g", "rotation", 1.0, (0, 0, 0)), "g", "rotation", 9.0, (0, 90, 0))
+    again = back(scene, tmp_path)
+    assert again.tracks["n0.rotation"].euler and again.tracks["n0.rotation"].modes is not None
+    said = document(tmp_path)
+    sampler = said["animations"][0]["samplers"][0]
+    assert sampler["interpolation"] == "LINEAR" and said["accessors"][sampler["output"]]["count"] == 9
+    save_gltf(scene, tmp_path / "plain.gltf")
+    text = json.loads((tmp_path / "plain.gltf").read_text())
+    del text["scenes"][0]["extras"]
+    (tmp_path / "plain.gltf").write_text(json.dumps(text))
+    strange = load_scene(tmp_path / "plain.gltf")[0]
+    for frame in (1.0, 3.0, 9.0):
+        wanted, seen = (posed(s, frame).entities["n0"].rotation for s in (again, strange))
+        assert seen == pytest.approx(wanted, abs=1e-6)
+
+
+def test_clips_come_back_and_are_animations_for_others(tmp_path: Path) -> None:
+    walk = {"g.translation": make_curve([0, 5], [[0, 0, 0], [1, 2, 3]]), "l.intensity": make_curve([0, 5], [1, 2])}
+    run = {"g.translation": make_curve([0, 5], np.zeros((2, 3)), interpolation="bezier", modes=[2, 2])}
+    scene = replace(
+        scene_of(Group(id="g"), Light(id="l")),
+        tracks={"g.scale": make_curve([1, 5], np.ones((2, 3)))},
+        clips={
+            "walk": Clip(id="walk", name="walk", end=5.0, tracks=walk),
+            "run": Clip(id="run", name="run", end=5.0, tracks=run),
+        },
+    )
+    again = back(scene, tmp_path)
+    assert [a["name"] for a in document(tmp_path)["animations"]] == ["scene", "walk", "run"]
+    assert list(again.tracks) == ["n0.scale"] and not again.strips
+    assert [(c.id, c.name, c.end, set(c.tracks)) for c in again.clips.values()] == [
+        ("walk", "walk", 5.0, {"n0.translation", "n1.intensity"}),
+        ("run", "run", 5.0, {"n0.translation"}),
+    ]
+    assert again.clips["run"].tracks["n0.translation"].interpolation == "bezier"
+
+
+# --- what glTF does not know -----------------------------------------------------------------------------------------
+def ride(**rule: object) -> Scene:
+    """A box below a turned group that follows a path over frames 1 to 25, watched by a camera, with a cone on it."""
+    path = Curved(id="p", name="rail", points=(0, 0, 0, 2, 1, 0, 4, 0, 3), translation=(1, 0, 0))
+    follow = Constraint(id="k", parent="b", constraint="follow_path", target="p", turn=True, **rule)
+    watch = Constraint(id="w", parent="c", constraint="look_at", target="b")
+    parts = (
+        Group(id="g", name="set", rotation=(0, 0.6, 0, 0.8), scale=(2, 2, 2)),
+        Group(id="b", name="box", parent="g"),
+    )
+    cone, camera = Group(id="cone", name="cone", parent="b", translation=(0, 1, 0)), Camera(id="c", name="eye")
+    tracks = {"k.progress": make_curve([1, 25], [0.0, 1.0])}
+    return scene_of(path, *parts, follow, cone, camera, watch, tracks=tracks, frame_start=1.0, frame_end=25.0)
+
+
+def worlds(scene: Scene, frame: float) -> dict[str, np.ndarray]:
+    shown = posed(scene, frame)
+    return {e.name: shown.world_matrices()[id_] for id_, e in shown.entities.items() if e.name}
+
+
+def test_what_follows_a_path_stands_where_it_stood_when_read_back(tmp_path: Path) -> None:
+    scene = ride()
+    report = save_gltf(scene, tmp_path / "out.glb")
+    again = load_scene(tmp_path / "out.glb")[0]
+    assert not any(isinstance(e, Constraint) for e in again.entities.values()) and len(again.entities) == 5
+    for frame in (1.0, 10.0, 25.0):
+        was, now = worlds(scene, frame), worlds(again, frame)
+        for name in ("box", "cone", "eye"):
+            assert np.allclose(now[name], was[name], atol=1e-5), (frame, name)
+    assert not np.allclose(worlds(again, 1.0)["box"], worlds(again, 25.0)["box"], atol=0.1)
+    told = " ".join((*report.mapped, *report.dropped))
+    assert 'What constraints do to "box", "eye" is written as keys of frames 1 to 25' in told and '"rail"' in told
+    assert scene.tracks.keys() == {"k.progress"} and "k" in scene.entities  # the scene itself is as it was
+
+
+def test_other_programs_find_the_keys_in_the_animation(tmp_path: Path) -> None:
+    save_gltf(ride(), tmp_path / "out.glb")
+    said = document(tmp_path)
+    moved = {said["nodes"][c["target"]["node"]]["name"] for c in said["animations"][0]["channels"]}
+    assert moved == {"box", "eye"}
+    assert {said["accessors"][s["input"]]["count"] for s in said["animations"][0]["samplers"]} == {25}
+
+
+def test_a_rule_that_moves_nothing_leaves_values_and_no_keys(tmp_path: Path) -> None:
+    scene = replace(ride(progress=0.5), tracks={})
+    again = back(scene, tmp_path)
+    assert not again.tracks and "animations" not in document(tmp_path)
+    assert np.allclose(worlds(again, 1.0)["eye"], worlds(scene, 1.0)["eye"], atol=1e-6)
+
+
+def test_what_hangs_below_a_rule_stays(tmp_path: Path) -> None:
+    scene = ride().add(Group(id="odd", name="odd", parent="k", translation=(0, 0, 1)))
+    again = back(scene, tmp_path)
+    for frame in (1.0, 13.0):
+        assert np.allclose(worlds(again, frame)["odd"], worlds(scene, frame)["odd"], atol=1e-5)
+
+
+@pytest.mark.parametrize("mix", ["replace", "add"])
+def test_strips_are_written_as_keys_of_what_is_seen(tmp_path: Path, mix: str) -> None:
+    handles = np.zeros((2, 3, 2))
+    curve = make_curve(
+        [0, 8], [[0, 0, 0], [1, 2, 3]], interpolation="bezier", in_tangents=handles, out_tangents=handles
+    )
+    turn = make_curve([0, 8], [[0, 0, 0], [0, 300, 0]], euler=True)
+    clip = Clip(id="walk", name="walk", end=8.0, tracks={"g.translation": curve, "g.rotation": turn})
+    strip = Strip(id="s", clip="walk", start=3.5, clip_out=8.0, weight=0.5, mix=mix, blend_in=2.0)
+    own = {"g.translation": make_curve([1, 20], [[5, 0, 0], [6, 0, 0]]), "g.scale[1]": make_curve([1, 9], [1, 2])}
+    group = Group(id="g", name="walker")
+    scene = scene_of(group, tracks=own, clips={"walk": clip}, strips={"s": strip}, frame_start=1.0, frame_end=20.0)
+    report = save_gltf(scene, tmp_path / "out.glb")
+    again = load_scene(tmp_path / "out.glb")[0]
+    assert not again.strips and set(again.clips) == {"walk"}
+    for frame in (1.0, 5.0, 8.0, 11.0, 20.0):
+        assert np.allclose(worlds(again, frame)["walker"], worlds(scene, frame)["walker"], atol=1e-5), frame
+    assert any("What strips play is written as keys of frames 1 to 20" in told for told in report.mapped)
+
+
+def test_a_scene_of_one_frame_is_written_over_its_strips(tmp_path: Path) -> None:
+    clip = Clip(id="c", end=5.0, tracks={"g.translation": make_curve([0, 5], [[0, 0, 0], [1, 0, 0]])})
+    strip = Strip(id="s", clip="c", start=3.0, clip_out=5.0)
+    again = back(scene_of(Group(id="g"), clips={"c": clip}, strips={"s": strip}), tmp_path)
+    assert posed(again, 5.5).entities["n0"].translation == pytest.approx((0.5, 0, 0), abs=1e-6)
+
+
+def test_the_timeline_is_left_out_and_named(tmp_path: Path) -> None:
+    timeline = Timeline(
+        markers=(Marker(frame=1.0), Marker(frame=2.0)),
+        cuts=(Cut(frame=1.0, camera="c"), Cut(frame=3.0, camera="c")),
+        bookmarks=(Bookmark(name="here", translation=(0, 0, 0), rotation=(0, 0, 0, 1)),),
+    )
+    report = save_gltf(scene_of(Camera(id="c"), timeline=timeline), tmp_path / "out.glb")
+    assert report.dropped == (
+        "The timeline is left out, which glTF does not have: 2 markers, 2 cuts between cameras, 1 bookmark.",
+    )
+
+
+def test_a_scene_of_plain_keys_is_written_as_it_is(tmp_path: Path) -> None:
+    scene, _ = load_scene(everything().save(tmp_path))
+    notes = Notes()
+    assert plain_motion(scene, notes) is scene and notes.report().sentences() == ["Read an empty scene."]
 
 
 def test_an_empty_scene_is_a_valid_file(tmp_path: Path) -> None:

@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset
-from studio.scene.animation import INTERPOLATIONS, OUTSIDE, Tracks, evaluate, make_curve, slerp
+from studio.scene.animation import (
+    AUTO,
+    FREE,
+    INTERPOLATIONS,
+    OUTSIDE,
+    STEP,
+    Tracks,
+    evaluate,
+    make_curve,
+    quaternion_power,
+    quaternion_product,
+    slerp,
+)
 
 
 def at(curve, *frames):
@@ -181,3 +193,55 @@ def test_the_arrays_of_a_curve_cannot_be_written():
     curve = make_curve([0, 1], [0, 1])
     with pytest.raises(ValueError, match="read-only"):
         curve.values[0] = 3
+
+
+@given(
+    st.floats(0, 2), st.floats(-5, 5), st.floats(0, 2), st.floats(-5, 5), st.floats(0.001, 0.999), st.floats(0.5, 20)
+)  # fmt: skip
+@settings(max_examples=200)
+def test_bezier_is_what_a_root_finder_gives(reach_out, rise_out, reach_in, rise_in, share, span):
+    """Handles up to twice as long as their segment, which count as far as it goes, in their direction."""
+    brentq = pytest.importorskip("scipy.optimize").brentq
+    out, into = [[reach_out * span, rise_out]], [[-reach_in * span, -rise_in]]
+    curve = make_curve(
+        [0.0, span], [1.0, 2.0], interpolation="bezier",
+        in_tangents=[[[0.0, 0.0]], into], out_tangents=[out, [[0.0, 0.0]]], modes=[FREE, FREE],
+    )  # fmt: skip
+    fit_out, fit_in = 1 / max(reach_out, 1.0), 1 / max(reach_in, 1.0)
+    px = [0.0, reach_out * fit_out * span, (1.0 - reach_in * fit_in) * span, span]
+    py = [1.0, 1.0 + rise_out * fit_out, 2.0 - rise_in * fit_in, 2.0]
+
+    def point(p, s):
+        r = 1 - s
+        return r**3 * p[0] + 3 * r * r * s * p[1] + 3 * r * s * s * p[2] + s**3 * p[3]
+
+    s = brentq(lambda s: point(px, s) - share * span, 0.0, 1.0, xtol=1e-15)
+    slack = 1e-9 + 40 * 1e-5 * float(abs(point(px, s + 1e-5) - point(px, s - 1e-5)) < 1e-6 * span)
+    assert evaluate(curve, share * span)[0, 0] == pytest.approx(point(py, s), abs=slack)
+
+
+def test_after_a_step_key_the_value_holds():
+    curve = make_curve([0, 10, 20], [1, 5, 9], interpolation="bezier", modes=[STEP, AUTO, AUTO])
+    assert at(curve, 0, 5, 9.999, 10) == [1, 1, 1, 5] and at(curve, 15)[0] not in (5.0, 9.0)
+    tracks = Tracks({"a.x": curve, "b.x": make_curve([0, 10], [0, 1], interpolation="bezier")})
+    assert tracks.at(9.0)[0].tolist() == [1.0] and 0.0 < tracks.at(9.0)[1][0] < 1.0
+
+
+def test_angles_are_curves_of_three_numbers():
+    curve = make_curve([0, 10], [[0, 0, 0], [0, 720, 0]], interpolation="bezier", euler=True, modes=[AUTO, AUTO])
+    assert evaluate(curve, 5.0)[0].tolist() == [0, 360, 0]
+    for wrong in ({"euler": True}, {"euler": True, "rotation": True}):
+        with pytest.raises(BadAsset):
+            make_curve([0], [[0, 0, 0, 1]], **wrong)
+
+
+@pytest.mark.parametrize("modes", [[1], [6, 0], [0x40, 0], [-1, 0], [0.5, 0], [np.nan, 0], [[0], [0]], ["a", "b"]])
+def test_modes_that_are_none_are_refused(modes):
+    with pytest.raises(BadAsset):
+        make_curve([0, 1], [0, 1], interpolation="bezier", modes=modes)
+
+
+def test_half_a_turn_twice_is_the_turn():
+    q = np.array([[0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 0.0, 1.0]])
+    half = quaternion_power(q, np.array([0.5, 0.5]))
+    np.testing.assert_allclose(quaternion_product(half, half), q, atol=1e-12)

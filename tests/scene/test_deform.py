@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from studio.scene.deform import Pose, deform, fault, skin_fault
-from studio.scene.geometry import Mesh
+from studio.scene.geometry import Mesh, make_mesh
 from tests.scene.rigs import SQUARE, TWO, bending_mesh, square
 
 STILL = np.stack([np.eye(3, 4)] * 2)
@@ -64,6 +64,33 @@ def test_vertices_without_weights_follow_their_first_joint():
     bare = Mesh(key="bare", positions=mesh.positions, triangles=mesh.triangles, parts=(0, 2), joints=mesh.joints,
                 weights=np.zeros((4, 4), np.float32))  # fmt: skip
     np.testing.assert_allclose(deform(bare, Pose((), lifted(3.0)), Pose()).positions[2:], np.add(SQUARE[2:], [0, 3, 0]))
+
+
+def test_a_skin_is_the_weighted_sum_of_its_joints_whatever_the_pose_before():
+    rng = np.random.default_rng(9)
+    count, bones = 200, 7
+    joints = rng.integers(0, bones, (count, 4)).astype(np.uint16)
+    weights = rng.random((count, 4)).astype(np.float32)
+    weights[:50, 3], joints[:50, 3] = 0.0, 900  # no weight, so the joint need not exist
+    normals, tangents = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in rng.normal(size=(2, count, 3)))
+    mesh = make_mesh(
+        rng.normal(size=(count, 3)), [[0, 1, 2]], normals=normals,
+        tangents=np.concatenate([tangents, np.ones((count, 1))], axis=1), joints=joints, weights=weights,
+    )  # fmt: skip
+    earlier = None
+    for _ in range(2):
+        matrices = rng.normal(size=(bones, 3, 4))
+        earlier = deform(mesh, Pose((), matrices), Pose((), matrices), earlier=earlier)
+        share = weights.astype(np.float64) / weights.sum(1, keepdims=True)
+        blend = np.einsum("vk,vkij->vij", share, matrices[np.minimum(joints, bones - 1)])
+        moved = np.einsum("vij,vj->vi", blend[:, :, :3], mesh.positions) + blend[:, :, 3]
+        np.testing.assert_allclose(earlier.positions, moved, atol=1e-4)
+        carried = np.einsum("vji,vj->vi", np.linalg.inv(blend[:, :, :3]), normals)
+        carried *= np.sign(np.linalg.det(blend[:, :, :3]))[:, None] / np.linalg.norm(carried, axis=1, keepdims=True)
+        assert np.abs((earlier.normals * carried).sum(axis=1) - 1).max() < 1e-3
+        turned = np.einsum("vij,vj->vi", blend[:, :, :3], tangents)
+        turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+        np.testing.assert_allclose(earlier.tangents[:, :3], turned, atol=1e-3)
 
 
 def test_deformed_arrays_cannot_be_written():

@@ -221,9 +221,9 @@ def test_keys_are_set_replaced_and_removed():
         keying.set_key(scene, "l", "unit", 1.0)
 
 
-def test_keys_of_rotations_turn_on_the_sphere():
+def test_keys_of_rotations_are_angles():
     scene = keying.set_key(scene_of(Camera(id="c")), "c", "rotation", 1.0)
-    assert scene.tracks["c.rotation"].rotation
+    assert scene.tracks["c.rotation"].euler
 
 
 def test_ids_stay_unique():

@@ -12,6 +12,7 @@ import pytest
 from studio.errors import BadAsset, CannotWrite
 from studio.scene import schema
 from studio.scene.animation import make_curve
+from studio.scene.clips import Clip, Strip
 from studio.scene.entities import Group, MeshObject
 from studio.scene.flatten import flatten
 from studio.scene.geometry import make_image
@@ -25,13 +26,13 @@ from studio.scene.project import (
     missing_files,
     recoverable,
     relink,
-    relink_images,
     save_project,
     save_version,
     sweep,
     versions,
 )
 from studio.scene.scene import Scene
+from studio.scene.timeline import Audio, Bookmark, Cut, KeySet, Marker, Timeline
 from tests.scene.rigs import bending_mesh, scene_of, square, studio_scene
 
 
@@ -39,12 +40,16 @@ def whole_scene():
     """Everything that a project stores."""
     scene, mesh = studio_scene(), bending_mesh()
     rng = np.random.default_rng(2)
+    keyed = make_curve([0, 5, 9], [0, 1, 2], interpolation="bezier", modes=[2, 0x80, 3])
     long = make_curve(np.arange(200), rng.normal(size=(200, 3)))
     handles = rng.normal(size=(2, 1, 2))
     tracks = {
         "rig.translation": long,
         "key.intensity": make_curve(
             [0, 1], [0, 1], interpolation="bezier", in_tangents=handles, out_tangents=handles, post="loop"
+        ),
+        "rig.rotation": make_curve(
+            [0, 5], [[0, 0, 0], [0, 360, 0]], interpolation="bezier", euler=True, modes=[5, 0x82]
         ),
         "camera.rotation": make_curve([0, 5], [[0, 0, 0, 1], [0, 1, 0, 0]], rotation=True),
     }
@@ -58,6 +63,16 @@ def whole_scene():
         skins={"bones": np.stack([np.eye(4, dtype=np.float32)] * 2)},
         fps=25.0,
         frame_end=48.0,
+        clips={"walk": Clip(id="walk", name="\u8d70", end=9.5, tracks={"rig.scale": long, "key.exposure": keyed})},
+        strips={"s": Strip(id="s", name="first", clip="walk", start=4.0, clip_out=9.5, loops=2.0, mix="add")},
+        timeline=Timeline(
+            markers=(Marker(frame=3.0, name="hit"),),
+            cuts=(Cut(frame=12.0, camera="camera"),),
+            bookmarks=(Bookmark(name="wide", translation=(1.0, 2.0, 3.0), rotation=(0.0, 0.0, 0.0, 1.0)),),
+            audio=Audio(path="/elsewhere/a.wav", start=2.0),
+            key_sets=(KeySet(name="place", fields=(".translation",)),),
+            preview=(2.0, 20.0),
+        ),
         extra={"notes": {"shot": [1, 2]}},
     )
 
@@ -70,20 +85,27 @@ def path(tmp_path):
 def assert_same(a, b):
     assert list(a.entities.items()) == list(b.entities.items())
     assert list(a.materials.items()) == list(b.materials.items())
-    for name in ("name", "camera", "fps", "frame_start", "frame_end", "extra"):
+    for name in ("name", "camera", "fps", "frame_start", "frame_end", "extra", "timeline", "notes", "strips"):
         assert getattr(a, name) == getattr(b, name)
     assert set(a.meshes) == set(b.meshes)
     assert {k: (i.pixels.tobytes(), i.colour_space, i.name, i.path) for k, i in a.images.items()} == {
         k: (i.pixels.tobytes(), i.colour_space, i.name, i.path) for k, i in b.images.items()
     }
-    assert set(a.tracks) == set(b.tracks)
-    for name, curve in a.tracks.items():
-        for part in ("times", "values", "in_tangents", "out_tangents"):
-            np.testing.assert_array_equal(getattr(curve, part), getattr(b.tracks[name], part))
-        assert (curve.interpolation, curve.pre, curve.post, curve.rotation) == (
-            b.tracks[name].interpolation, b.tracks[name].pre, b.tracks[name].post, b.tracks[name].rotation,
-        )  # fmt: skip
+    assert_same_curves(a.tracks, b.tracks)
+    assert list(a.clips) == list(b.clips)
+    for clip, other in zip(a.clips.values(), b.clips.values(), strict=True):
+        assert (clip.id, clip.name, clip.start, clip.end) == (other.id, other.name, other.start, other.end)
+        assert_same_curves(clip.tracks, other.tracks)
     assert flatten(a, 3.0).digest() == flatten(b, 3.0).digest()
+
+
+def assert_same_curves(a, b):
+    assert set(a) == set(b)
+    for name, curve in a.items():
+        for part in ("times", "values", "in_tangents", "out_tangents", "modes"):
+            np.testing.assert_array_equal(getattr(curve, part), getattr(b[name], part))
+        for part in ("interpolation", "pre", "post", "rotation", "euler"):
+            assert getattr(curve, part) == getattr(b[name], part)
 
 
 def test_a_project_loads_as_it_was_saved(path):
@@ -331,15 +353,6 @@ def test_files_of_images_are_collected_into_the_project(path, tmp_path):
     assert collect(collected, path).images == collected.images
 
 
-def test_files_of_images_are_relinked_by_name(tmp_path):
-    scene, source = textured(tmp_path)
-    moved = tmp_path / "moved" / "wood.png"
-    moved.parent.mkdir()
-    source.rename(moved)
-    (image,) = relink_images(scene, [tmp_path]).images.values()
-    assert image.path == str(moved)
-
-
 def test_sweeping_deletes_only_what_nothing_needs(path):
     mesh = square(7.0)
     scene = studio_scene()
@@ -356,3 +369,27 @@ def test_materials_without_names_and_empty_scenes_are_projects_too(path):
     assert load_project(path).materials["m"].name == ""
     save_project(Scene(), path)
     assert_same(load_project(path), Scene())
+
+
+def test_strips_and_cuts_of_what_is_gone_are_not_written(path):
+    scene = whole_scene()
+    save_project(replace(scene, clips={}, entities=scene.remove(["camera"]).entities, camera=""), path)
+    loaded = load_project(path)
+    assert not loaded.strips and not loaded.timeline.cuts and loaded.timeline.markers == scene.timeline.markers
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda s: replace(s, strips={"s": msgspec.structs.replace(s.strips["s"], start=float("nan"))}),
+        lambda s: replace(s, clips={"walk": replace(s.clips["walk"], end=float("inf"))}),
+        lambda s: replace(s, timeline=Timeline(markers=(Marker(frame=float("nan")),))),
+        lambda s: replace(s, timeline=Timeline(preview=(0.0, float("inf")))),
+    ],
+)
+def test_motion_that_no_file_can_hold_is_refused_before_anything_is_written(path, wrong):
+    save_project(whole_scene(), path)
+    before = (path / "scene.json").read_bytes()
+    with pytest.raises(BadAsset):
+        save_project(wrong(whole_scene()), path)
+    assert (path / "scene.json").read_bytes() == before

@@ -61,6 +61,16 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYRIAD_DATA", str(tmp_path / "data"))
 
 
+@pytest.fixture(autouse=True)
+def no_runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue's runner is a process that outlives the window: only tests that see to its end (`runner_ends`) start
+    it."""
+    if "runner_ends" not in request.fixturenames:
+        from studio.render import queue_run
+
+        monkeypatch.setattr(queue_run, "ensure_runner", lambda path=None: None)
+
+
 @pytest.fixture
 def application(qapp: QApplication, qtbot: QtBot) -> Iterator[Any]:
     """A studio with no window yet; everything of it is gone afterwards, its threads included."""
@@ -81,7 +91,8 @@ def window(application: Any, qtbot: QtBot) -> Any:
     """A window with the default layout, shown and drawn."""
     made = application.new_window()
     made.resize(*SHOT_SIZE)
-    qtbot.waitExposed(made)
+    with qtbot.waitExposed(made):
+        pass  # shown above
     qtbot.waitUntil(lambda: bool(made.views) and made.views[0].size != (1, 1))
     return made
 

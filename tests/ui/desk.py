@@ -7,7 +7,10 @@ from typing import Any
 from PySide6.QtWidgets import QMenu, QWidget
 
 from studio.commands.studio import Studio
+from studio.errors import StudioError
+from studio.ui.audio_track import AudioTrack
 from studio.ui.bridge import Bridge
+from studio.ui.playback import Playback
 
 
 class PlainDesk:
@@ -16,9 +19,16 @@ class PlainDesk:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.bridge = Bridge()
+        self.sound = AudioTrack(studio, self.bridge)
+        self.playback = Playback(studio, sound=self.sound)
+        self.given: list[str] = []
         self.menus: list[str] = []
         self.hints: list[str] = []
         self.told: list[tuple[str, Any]] = []
+
+    def give(self, id_: str) -> None:
+        self.given.append(id_)
+        self.studio.attempt(id_)
 
     @property
     def device(self) -> Any:
@@ -39,6 +49,11 @@ class PlainDesk:
 
     def reports(self) -> list[tuple[str, Any]]:
         return self.told
+
+    def tell_fault(self, fault: Exception) -> None:
+        if not isinstance(fault, StudioError):
+            raise fault
+        self.studio.face.notify(str(fault), kind="error")
 
     def status(self, text: str) -> None:
         self.hints.append(text)

@@ -213,6 +213,8 @@ def test_the_console_runs_python_with_the_studio_in_it(window: Any) -> None:
 def test_the_console_completes_and_recalls(window: Any, qtbot: QtBot) -> None:
     console = window.show_panel("console")
     console.run("answer = 42")
+    console.input.setFocus()
+    qtbot.waitUntil(console.input.hasFocus)
     console.input.setText("studio.docu")
     qtbot.keyClick(console.input, Qt.Key.Key_Tab)
     assert console.input.text() == "studio.document"

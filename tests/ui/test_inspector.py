@@ -6,12 +6,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QToolButton
 
 from studio.commands.studio import Studio
+from studio.scene import keying
 from studio.scene.entities import Camera, MeshObject
 from studio.scene.geometry import Morph, make_mesh
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.scene import Scene
 from studio.ui.inspector import Inspector
+from studio.ui.key_dots import KeyDot, fill_menu
 from studio.ui.number_edit import MIXED, NumberEdit
 from tests.ui.desk import PlainDesk
 
@@ -205,3 +207,143 @@ def test_a_hidden_inspector_catches_up_when_it_is_shown(studio, inspector):
     assert _number(inspector, "intensity").value != 3.0
     inspector.show()
     assert _number(inspector, "intensity").value == 3.0
+
+
+# --- what moves ------------------------------------------------------------------------------------------------------
+def _dot(panel, name) -> KeyDot:
+    return panel.findChild(KeyDot, f"key-{name}")
+
+
+def test_a_press_on_a_dot_sets_a_key_and_another_removes_it(qtbot, studio, inspector, shot):
+    studio.select(["l1"])
+    dot = _dot(inspector, "exposure")
+    assert dot.state == "none"
+    qtbot.mouseClick(dot, Qt.MouseButton.LeftButton)
+    assert studio.scene.tracks["l1.exposure"].values.tolist() == [[1.0]] and dot.state == "key"
+    studio.frame = 10.0
+    assert dot.state == "animated"
+    shot(inspector, "inspector-dots")
+    studio.frame = studio.scene.frame_start
+    assert dot.state == "key"
+    qtbot.mouseClick(dot, Qt.MouseButton.LeftButton)
+    assert "l1.exposure" not in studio.scene.tracks and dot.state == "none"
+    assert studio.document.history[0] == ("Set key", "Delete key")
+
+
+def test_values_are_those_of_the_frame_and_edits_become_keys(qtbot, studio, inspector):
+    with studio.document.edit("Key") as edit:
+        edit.apply(keying.set_key, "l0", "exposure", 0.0, 0.0)
+        edit.apply(keying.set_key, "l0", "exposure", 20.0, 8.0)
+    studio.select(["l0"])
+    kept = _number(inspector, "exposure")
+    studio.frame = 20.0
+    assert _number(inspector, "exposure") is kept and kept.value == 8.0
+    studio.frame = 10.0
+    assert kept.value == pytest.approx(4.0) and _dot(inspector, "exposure").state == "animated"
+    _type(qtbot, kept, "2")
+    assert studio.scene.tracks["l0.exposure"].times.tolist() == [0.0, 10.0, 20.0]
+    assert _dot(inspector, "exposure").state == "key"
+    studio.frame = 20.0
+    edit = kept
+    QTest.mousePress(edit, Qt.MouseButton.LeftButton, pos=QPoint(20, 8))
+    for x in (30, 40, 50):
+        QTest.mouseMove(edit, QPoint(x, 8))
+    QTest.mouseRelease(edit, Qt.MouseButton.LeftButton, pos=QPoint(50, 8))
+    assert studio.scene.tracks["l0.exposure"].values[-1, 0] > 8.0
+    studio.run("edit.undo")
+    assert studio.scene.tracks["l0.exposure"].values[-1, 0] == 8.0
+
+
+def test_dots_of_several_say_where_they_differ(qtbot, studio, inspector):
+    studio.select(["l0"])
+    studio.run("keys.field", field="exposure")
+    studio.select(["l0", "l1"])
+    dot = _dot(inspector, "exposure")
+    assert dot.state == "mixed"
+    qtbot.mouseClick(dot, Qt.MouseButton.LeftButton)
+    assert dot.state == "key" and "l1.exposure" in studio.scene.tracks
+    qtbot.mouseClick(dot, Qt.MouseButton.LeftButton)
+    assert dot.state == "none" and not studio.scene.tracks
+
+
+def test_angles_of_a_curve_keep_their_turns(studio, inspector):
+    with studio.document.edit("Key") as edit:
+        edit.apply(keying.set_key, "cam", "rotation", 0.0, (0.0, 0.0, 0.0))
+        edit.apply(keying.set_key, "cam", "rotation", 20.0, (0.0, 720.0, 0.0))
+    studio.select(["cam"])
+    studio.frame = 20.0
+    assert inspector.findChild(NumberEdit, "field-rotation-y").value == pytest.approx(720.0)
+
+
+def test_while_playing_values_follow_some_times_a_second(qtbot, studio):
+    inspector = Inspector(studio, object())  # a desk without a playback, which would move the frame
+    qtbot.addWidget(inspector)
+    inspector.resize(320, 700)
+    inspector.show()
+    with studio.document.edit("Key") as edit:
+        edit.apply(keying.set_key, "l0", "exposure", 0.0, 0.0)
+        edit.apply(keying.set_key, "l0", "exposure", 20.0, 8.0)
+    studio.select(["l0"])
+    number = _number(inspector, "exposure")
+    studio.playing = True
+    before = number.value
+    studio.frame = 20.0
+    assert number.value == before  # not at once
+    qtbot.waitUntil(lambda: number.value == 8.0)
+    studio.frame = 0.0
+    studio.playing = False
+    assert number.value == 0.0
+    inspector.close_panel()
+
+
+def test_the_menu_of_a_dot_goes_to_keys_and_copies_values(qtbot, studio, inspector):
+    from PySide6.QtGui import QGuiApplication
+    from PySide6.QtWidgets import QMenu
+
+    with studio.document.edit("Key") as edit:
+        for frame, value in ((0.0, 1.0), (12.0, 2.5)):
+            edit.apply(keying.set_key, "l0", "exposure", frame, value)
+    studio.select(["l0"])
+    studio.frame = 5.0
+    menu = QMenu(inspector)
+    fill_menu(menu, studio, PlainDesk(studio), ("l0",), "exposure")
+    actions = {action.text(): action for action in menu.actions()}
+    assert not actions["Delete key"].isEnabled() and actions["Set key"].isEnabled()
+    actions["Next key"].trigger()
+    assert studio.frame == 12.0
+    actions["Copy value"].trigger()
+    assert QGuiApplication.clipboard().text() == "2.5"
+    actions["Remove animation"].trigger()
+    assert not studio.scene.tracks and studio.scene.get("l0").exposure == 2.5
+
+
+def test_ctrl_k_keys_the_field_that_has_the_keyboard(qtbot, studio, inspector, monkeypatch):
+    from studio.ui import inspector as module
+
+    studio.select(["l0"])
+    monkeypatch.setattr(module.QApplication, "focusWidget", lambda: _number(inspector, "exposure"))
+    studio.run("keys.focused")
+    assert "l0.exposure" in studio.scene.tracks
+
+
+def test_nothing_is_cut_off_in_a_narrow_panel_with_a_scroll_bar(qtbot, studio, inspector):
+    studio.select(["l0", "spot", "cam", "body"])
+    inspector.resize(inspector.minimumSizeHint().width(), 300)
+    qtbot.wait(20)
+    room = inspector._area.viewport().width()
+    assert inspector._area.verticalScrollBar().isVisible()
+    assert inspector._content.minimumSizeHint().width() <= room
+    assert inspector._content.width() <= room
+
+
+def test_units_are_words_of_the_language(studio, inspector):
+    from studio.ui import i18n
+
+    studio.select(["spot"])
+    assert _number(inspector, "exposure").text() == "0 stops"
+    assert _number(inspector, "outer_cone_deg").text() == "45°"
+    i18n.set_language("zh_CN")
+    try:
+        assert _number(inspector, "exposure").text() == "0 档"
+    finally:
+        i18n.set_language("en")

@@ -6,13 +6,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLineEdit
 
 from studio.commands.studio import Studio
+from studio.scene import keying
 from studio.scene.entities import Group, MeshObject
 from studio.scene.geometry import make_mesh
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.scene import Scene
-from studio.ui.light_list import LightList
-from studio.ui.light_model import COLUMNS, SWITCHES, LightModel
+from studio.ui.light_list import LightList, dot_box
+from studio.ui.light_model import COLUMNS, KEY_ROLE, SWITCHES, LightModel
 from tests.ui.desk import PlainDesk
 
 
@@ -239,3 +240,33 @@ def test_an_object_is_renamed_and_its_emission_typed_by_hand(qtbot, glowing, lig
         qtbot.waitUntil(lambda name=name: len(glowing.document.history[0]) == ("name", "intensity").index(name) + 1)
     assert _luminance(glowing, "tube") == 50.0
     assert glowing.scene.entities["m0"].name == "Neon"
+
+
+def _press_dot(panel, row, name):
+    at = dot_box(panel.table.visualRect(_cell(panel, row, name))).center().toPoint()
+    QTest.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def test_a_press_on_the_dot_of_a_cell_keys_all_selected_rows(studio, lights, shot):
+    studio.select(["l1", "l2"])
+    _press_dot(lights, 1, "exposure")
+    assert set(studio.scene.tracks) == {"l1.exposure", "l2.exposure"} and studio.selection == ("l1", "l2")
+    assert [_cell(lights, row, "exposure").data(KEY_ROLE) for row in range(3)] == ["none", "key", "key"]
+    assert _cell(lights, 0, "name").data(KEY_ROLE) is None
+    shot(lights, "lights-dots")
+    _press_dot(lights, 2, "exposure")
+    assert not studio.scene.tracks
+
+
+def test_cells_show_the_values_of_the_frame_and_edits_become_keys(studio, lights):
+    with studio.document.edit("Key") as edit:
+        edit.apply(keying.set_key, "l0", "exposure", 0.0, 0.0)
+        edit.apply(keying.set_key, "l0", "exposure", 20.0, 8.0)
+    told = []
+    lights.model.dataChanged.connect(lambda first, last, roles: told.append((first.row(), last.row())))
+    studio.frame = 20.0
+    assert told == [(0, 0)] and _cell(lights, 0, "exposure").data() == "8 stops"
+    studio.frame = 10.0
+    assert _cell(lights, 0, "exposure").data(KEY_ROLE) == "animated"
+    lights.table.filter.setData(_cell(lights, 0, "exposure"), "+=1")
+    assert studio.scene.tracks["l0.exposure"].values[:, 0] == pytest.approx([0.0, 5.0, 8.0])

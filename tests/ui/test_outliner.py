@@ -158,3 +158,28 @@ def test_a_right_click_selects_what_is_under_it_and_asks_for_the_menu(studio, ou
 def test_opening_another_scene_shows_it(studio, outliner):
     studio.show_scene(Scene().add(Light(id="only", name="Only")), None)
     assert _tree(outliner.model) == {"Only": {}}
+
+
+def test_paths_and_constraints_have_icons_of_their_own() -> None:
+    from studio.resources import resource
+    from studio.scene.entities import Constraint, Path
+    from studio.ui.outliner_model import icon_of
+
+    names = {icon_of(Path(id="p")), icon_of(Constraint(id="c"))}
+    assert names == {"path", "constraint"}
+    assert all(resource(f"icons/{name}.svg").is_file() for name in names)
+
+
+def test_the_eye_shows_what_is_seen_at_the_frame(studio, qtbot):
+    from studio.scene import keying
+    from studio.ui.outliner_model import VISIBLE, OutlinerModel
+
+    id_ = next(iter(studio.scene.entities))
+    with studio.document.edit("Key") as edit:
+        edit.apply(keying.set_key, id_, "visible", 1.0, 1.0)
+        edit.apply(keying.set_key, id_, "visible", 10.0, 0.0)
+    model = OutlinerModel(studio)
+    told = []
+    for studio.frame in (1.0, 12.0):
+        told.append(model.data(model.index_of(id_, VISIBLE), Qt.ItemDataRole.ToolTipRole))
+    assert model.moves and told == ["Visible", "Hidden"]

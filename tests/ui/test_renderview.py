@@ -86,6 +86,30 @@ def test_the_bar_tells_samples_time_and_device(view, qtbot):
     assert "spp" in text and view.live.frame.device in text
 
 
+def test_it_renders_what_a_viewport_shows_and_goes_along_with_it(view, qtbot):
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    from studio.scene.transforms import look_at
+    from studio.viewport.camera import ViewCamera
+
+    viewport = SimpleNamespace(camera=ViewCamera(world=look_at((0.0, 9.0, 0.1), (0.0, 0.0, 0.0))))
+    view.live._viewport = lambda: viewport
+    view.look_from("viewport")
+
+    def seen_from(y: float) -> bool:
+        made = view.live.last_print
+        return made is not None and made.frame.step == 1 and made.frame.flat.camera.open[1, 3] == pytest.approx(y)
+
+    qtbot.waitUntil(lambda: seen_from(9.0), timeout=WAIT_MS)
+    assert "geometry" not in view.live.frame.rebuilt
+    viewport.camera = replace(viewport.camera, world=look_at((0.0, 5.0, 0.1), (0.0, 0.0, 0.0)))
+    qtbot.waitUntil(lambda: seen_from(5.0), timeout=WAIT_MS)
+    view.look_from("scene")
+    qtbot.waitUntil(lambda: _shows_scene(view), timeout=WAIT_MS)
+    assert view.live.last_print.frame.flat.camera.open[1, 3] == pytest.approx(0.0)
+
+
 def test_pausing_keeps_the_picture_and_edits_wait(view, qtbot):
     view.toggle()
     assert not view.live.running and view.render_button.accessibleName() == "Render"

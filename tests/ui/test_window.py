@@ -113,7 +113,8 @@ def test_a_layout_that_means_nothing_gives_the_default(window: Any, text: str) -
 def test_a_second_window_stands_over_the_same_studio(window: Any, qtbot: QtBot) -> None:
     application = window.application
     second = application.new_window()
-    qtbot.waitExposed(second)
+    with qtbot.waitExposed(second):
+        pass  # shown above
     assert second.is_open("viewport") and not second.is_open("outliner")
     application.studio.show_scene(lit_scene(), None)
     qtbot.waitUntil(lambda: "Lights: 2" in second.findChild(QLabel, "status.counts").text())

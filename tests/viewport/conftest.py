@@ -13,6 +13,8 @@ os.environ["MESA_GLSL_VERSION_OVERRIDE"] = "410"
 from studio.errors import Unsupported
 from studio.viewport.device import Device
 
+_made: list[Device] = []
+
 
 @pytest.fixture(scope="session")
 def one_device() -> Iterator[Device]:
@@ -21,8 +23,20 @@ def one_device() -> Iterator[Device]:
         made = Device.offscreen(kind="egl")
     except Unsupported as reason:
         pytest.skip(str(reason))
+    _made.append(made)
     yield made
+    _made.clear()
     made.release()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def thread_of_the_device() -> Iterator[None]:
+    """The thread is the device's for as long as a file's tests run; a window may want it afterwards."""
+    for device in _made:
+        device.use()
+    yield
+    for device in _made:
+        device.rest()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.scene.animation import make_curve
+from studio.scene.document import Document
 from studio.scene.entities import Camera, Entity, Group
 from studio.scene.flatten import flatten
 from studio.scene.lights import Light
@@ -45,7 +46,7 @@ def children(draw: st.DrawFn) -> Group:
 
 
 def after(scene: Scene, fields: Fields) -> Scene:
-    return written(scene, fields, 1.0)
+    return written(scene, fields)
 
 
 def world(scene: Scene, id_: str) -> np.ndarray:
@@ -222,9 +223,12 @@ def test_what_a_curve_drives_gets_a_key_where_it_was_put() -> None:
     scene = Scene(tracks={"c.translation": curve}).add(Group(id="c"))
     them = movers(flatten(scene, 6.0), ["c"])
     assert np.allclose(them.origins[0], (5.0, 0.0, 0.0))
-    out = written(scene, moved(them, (0.0, 2.0, 0.0)), 6.0)
-    assert out.entities["c"] is scene.entities["c"]
-    assert np.allclose(out.tracks["c.translation"].values[1], (5.0, 2.0, 0.0))
+    document = Document(scene)
+    document.frame = 6.0
+    with document.edit("Move") as edit:
+        edit.apply(written, moved(them, (0.0, 2.0, 0.0)))
+    assert document.scene.entities["c"] is scene.entities["c"]
+    assert np.allclose(document.scene.tracks["c.translation"].values[1], (5.0, 2.0, 0.0))
 
 
 def test_rotations_agree_with_the_single_one() -> None:

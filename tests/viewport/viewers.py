@@ -41,7 +41,7 @@ class FakeViewer:
         self.camera = camera if camera is not None else camera_at((3.0, 4.0, 9.0))
         self.look, self.overlays = Look(), Overlays()
         self.size, self.pixel_ratio, self.aspect = (800, 600), 1.0, 16 / 9
-        self.frame = frame
+        self.document.frame = frame
         self.under: list[Id] = []
         self.enclosed: frozenset[Id] = frozenset()
         self.surface: FakeHit | None = None
@@ -52,10 +52,10 @@ class FakeViewer:
 
     @property
     def flat(self) -> FlatScene:
-        scene = self.document.scene
-        if self._flat is None or self._flat[0] is not scene:
+        scene, frame = self.document.scene, self.document.frame
+        if self._flat is None or self._flat[0] is not scene or self._flat[1].frame != frame:
             before = self._flat[1] if self._flat is not None else None
-            self._flat = (scene, flatten(scene, self.frame, previous=before))
+            self._flat = (scene, flatten(scene, frame, previous=before))
         return self._flat[1]
 
     def pick(self, x: float, y: float) -> FakeHit | None:

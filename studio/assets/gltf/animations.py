@@ -1,7 +1,7 @@
 """Animations: glTF samplers become curves over frames.
 
-The format may hold several animations; the scene has one timeline. They are laid over each other from frame 0, and
-where two move the same field the first one in the file wins. Source: glTF 2.0 specification, section 3.11.
+A file's only animation is the scene's own motion. Of several each becomes a clip; viewers of the format play the first
+and so does the scene, by a strip. Source: glTF 2.0 specification, section 3.11.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from studio.assets.gltf.accessors import Accessors
 from studio.assets.gltf.container import Source
 from studio.assets.gltf.records import AnimationRecord, Channel
 from studio.scene.animation import F64, Curve, make_curve
+from studio.scene.clips import Clip, Strip
 
 FIELDS = {"translation": ("translation", 3), "rotation": ("rotation", 4), "scale": ("scale", 3)}
 INTERPOLATIONS = {"LINEAR": "linear", "STEP": "step", "CUBICSPLINE": "cubic"}
@@ -36,30 +37,26 @@ class AnimationReader:
         self.fps = fps
         self.entity_of = entity_of
         self.morphed = morphed
-        self.tracks: dict[str, Curve] = {}
 
-    def read(self) -> dict[str, Curve]:
-        """All tracks by name."""
-        for index, animation in enumerate(self.source.document.animations):
-            self._read_one(animation, f"animations[{index}]", animation.name or f"animation {index}")
-        return self.tracks
+    def read(self) -> list[tuple[str, dict[str, Curve]]]:
+        """Name and tracks of every animation of the file; without tracks where nothing of it is known."""
+        return [
+            (animation.name or f"animation {index}", self._read_one(animation, f"animations[{index}]"))
+            for index, animation in enumerate(self.source.document.animations)
+        ]
 
-    def _read_one(self, animation: AnimationRecord, place: str, name: str) -> None:
-        taken = set(self.tracks)
+    def _read_one(self, animation: AnimationRecord, place: str) -> dict[str, Curve]:
+        tracks: dict[str, Curve] = {}
         for number, channel in enumerate(animation.channels):
             at = f"{place}.channels[{number}]"
             target = self._target(channel, at)
             if target is None:
                 continue
             track, width, rotation = target
-            if track in taken:
-                self.source.notes.dropped(
-                    f"Animation {name!r} moves what an earlier one moves; of the two the scene keeps the first."
-                )
-                continue
             curve = self._curve(animation, channel, width, rotation, at)
             if curve is not None:
-                self.tracks[track] = curve
+                tracks[track] = curve
+        return tracks
 
     def _target(self, channel: Channel, at: str) -> tuple[str, int, bool] | None:
         """Track name, width of its values, and whether they are rotations."""
@@ -128,3 +125,24 @@ def _rising(seconds: F64) -> F64:
     """Which keys come after all keys before them."""
     highest = np.maximum.accumulate(seconds)
     return np.concatenate([[True], seconds[1:] > highest[:-1]]) if len(seconds) else np.zeros(0, np.bool_)
+
+
+def clips_of(animations: list[tuple[str, dict[str, Curve]]]) -> dict[str, Clip]:
+    """A clip of every animation that moves something."""
+    clips = {}
+    for index, (name, tracks) in enumerate(animations):
+        if tracks:
+            start = min(float(curve.times[0]) for curve in tracks.values())
+            end = max(float(curve.times[-1]) for curve in tracks.values())
+            clips[f"a{index}"] = Clip(id=f"a{index}", name=name, start=start, end=end, tracks=tracks)
+    return clips
+
+
+def first_strip(clips: dict[str, Clip]) -> dict[str, Strip]:
+    """A strip that plays the first clip in its own time."""
+    clip = next(iter(clips.values()))
+    id_ = f"{clip.id}.strip"
+    strip = Strip(
+        id=id_, name=clip.name, clip=clip.id, start=clip.start, clip_in=clip.start, clip_out=clip.end, hold=True
+    )
+    return {id_: strip}

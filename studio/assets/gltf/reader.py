@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from studio.assets.gltf import records as r
@@ -15,41 +12,14 @@ from studio.assets.gltf.animations import AnimationReader
 from studio.assets.gltf.container import Source, open_gltf
 from studio.assets.gltf.materials import MaterialReader, kept_record
 from studio.assets.gltf.meshes import MeshReader
+from studio.assets.gltf.motion import KeptScene, Motion, read_motion
 from studio.assets.gltf.nodes import NodeReader
 from studio.assets.gltf.textures import TextureReader
 from studio.assets.report import LoadReport, Notes
-from studio.errors import BadAsset, UsageError
-from studio.scene.animation import Curve, make_curve
-from studio.scene.entities import Entity
+from studio.errors import UsageError
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.scene import Scene
-
-
-class KeptTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """A curve that a glTF animation cannot hold; `target` is "node:<index>" or "material:<index>"."""
-
-    target: str
-    field: str
-    times: list[float]
-    values: list[list[float]]
-    interpolation: str = "linear"
-    in_tangents: list[Any] | None = None
-    out_tangents: list[Any] | None = None
-    pre: str = "hold"
-    post: str = "hold"
-    rotation: bool = False
-
-
-class KeptScene(msgspec.Struct, frozen=True, kw_only=True):
-    """The extras record "myriad_scene" of our writer: what a glTF file cannot say about a whole scene."""
-
-    name: str = ""
-    fps: float = 24.0
-    frame_start: float | None = None
-    frame_end: float | None = None
-    camera: int = -1  # node of the active camera
-    tracks: list[KeptTrack] = []
 
 
 def read_gltf(path: Path, *, variant: str = "", strict: bool = False) -> tuple[Scene, LoadReport]:
@@ -94,9 +64,8 @@ def _read(source: Source, variant: str) -> tuple[Scene, LoadReport]:
         entity_of=lambda node: f"n{node}" if f"n{node}" in entities else "",
         morphed=lambda node: nodes.morphed.get(node, ("", 0)),
     )
-    tracks = animations.read()
-    tracks.update(_kept_tracks(kept, source, entities, materials))
-    start, end = _frames(tracks, kept)
+    motion = read_motion(animations.read(), kept, source, entities, materials)
+    start, end = _frames(motion, kept)
     camera = f"n{kept.camera}" if f"n{kept.camera}" in nodes.cameras else next(iter(nodes.cameras), "")
     scene = Scene(
         name=kept.name or source.path.stem,
@@ -105,7 +74,9 @@ def _read(source: Source, variant: str) -> tuple[Scene, LoadReport]:
         meshes=nodes.meshes,
         images=textures.images,
         skins=nodes.skins,
-        tracks=tracks,
+        tracks=motion.tracks,
+        clips=motion.clips,
+        strips=motion.strips,
         camera=camera,
         fps=fps,
         frame_start=start,
@@ -144,36 +115,6 @@ class Variants:
         return index
 
 
-def _kept_tracks(
-    kept: KeptScene, source: Source, entities: Mapping[str, Entity], materials: Sequence[Material]
-) -> dict[str, Curve]:
-    """The tracks of our writer's extras whose targets and fields exist."""
-    owners: dict[str, object] = {f"node:{key[1:]}": entity for key, entity in entities.items()}
-    owners |= {f"material:{material.id[1:]}": material for material in materials}
-    tracks = {}
-    for number, track in enumerate(kept.tracks):
-        owner = owners.get(track.target)
-        if owner is None or not hasattr(owner, track.field.partition("[")[0]):
-            continue
-        where = f"{source.name}: scene.extras.myriad_scene.tracks[{number}]"
-        values = {name: getattr(track, name) for name in ("interpolation", "pre", "post", "rotation")}
-        try:
-            curve = make_curve(
-                track.times,
-                track.values,
-                in_tangents=track.in_tangents,
-                out_tangents=track.out_tangents,
-                where=where,
-                **values,
-            )
-        except (ValueError, TypeError) as error:
-            raise BadAsset(f"{where} is no curve ({error}); save the scene again.") from error
-        tracks[f"{'n' if track.target.startswith('node') else 'm'}{track.target.partition(':')[2]}.{track.field}"] = (
-            curve
-        )
-    return tracks
-
-
 def _listed(names: list[str]) -> str:
     """Names for a sentence, which stays one whatever the file holds."""
     return ", ".join(repr(name[:40]) for name in names[:20]) + (", ..." if len(names) > 20 else "")
@@ -187,15 +128,15 @@ def _tangent_uv(material: Material) -> int | None:
     return 0 if material.specular_roughness_anisotropy > 0.0 else None
 
 
-def _frames(tracks: dict[str, Curve], kept: KeptScene) -> tuple[float, float]:
+def _frames(motion: Motion, kept: KeptScene) -> tuple[float, float]:
     """First and last frame: as our writer said, else what the animation spans, else frame 1."""
     if kept.frame_start is not None and kept.frame_end is not None and kept.frame_end >= kept.frame_start:
         return kept.frame_start, kept.frame_end
-    if not tracks:
+    spans = [(float(curve.times[0]), float(curve.times[-1])) for curve in motion.tracks.values()]
+    spans += [(strip.start, strip.end) for strip in motion.strips.values()]
+    if not spans:
         return 1.0, 1.0
-    first = min(float(curve.times[0]) for curve in tracks.values())
-    last = max(float(curve.times[-1]) for curve in tracks.values())
-    return float(np.floor(first)), float(np.ceil(last))
+    return float(np.floor(min(first for first, _ in spans))), float(np.ceil(max(last for _, last in spans)))
 
 
 def _count(scene: Scene, notes: Notes) -> None:
@@ -210,4 +151,5 @@ def _count(scene: Scene, notes: Notes) -> None:
         "camera": kinds.count("Camera"),
         "skin": len(scene.skins),
         "track": len(scene.tracks),
+        **({"clip": len(scene.clips)} if scene.clips else {}),
     }

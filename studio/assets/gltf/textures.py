@@ -26,6 +26,8 @@ class TextureReader:
         self.images: dict[str, Image] = {}
         self._decoded: dict[int, Image | None] = {}
         self._spaces: dict[tuple[int, str], Image] = {}
+        self._files: dict[int, str] = {}  # of images that are missing
+        self._lost = ""  # the file that the last image without pixels was looked for in
 
     def texture(
         self,
@@ -55,6 +57,7 @@ class TextureReader:
         image = self._image_of(info.index, "srgb" if colour else "data")
         return Texture(
             image=image,
+            path="" if image else self._lost,
             channel=channel,
             uv=uv,
             offset=transform.offset,
@@ -79,6 +82,7 @@ class TextureReader:
         if key not in self._spaces:
             image = self._image(index, place)
             if image is None:
+                self._lost = self._files.get(index, "")
                 return ""
             self._spaces[key] = with_colour_space(image, space)
             self.images[self._spaces[key].key] = self._spaces[key]
@@ -86,6 +90,7 @@ class TextureReader:
 
     def _image_of(self, texture: int, space: str) -> str:
         """The image of a texture: WebP and Basis by their extensions, the plain one where those cannot be read."""
+        self._lost = ""
         record = self.source.document.textures[texture]
         place = f"textures[{texture}]"
         candidates: list[int] = []
@@ -109,6 +114,8 @@ class TextureReader:
         if index not in self._decoded:
             record = self.source.follow(self.source.document.images, index, place, "image")
             self._decoded[index] = self._decode(record, f"images[{index}]")
+            if self._decoded[index] is None and record.uri is not None:
+                self._files[index] = str(self.source.beside(record.uri, f"images[{index}]"))
         return self._decoded[index]
 
     def _decode(self, record: ImageRecord, place: str) -> Image | None:

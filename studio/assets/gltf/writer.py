@@ -1,7 +1,8 @@
 """Writing a scene as .glb or .gltf: the one place where the parts of the writer meet.
 
 The file says everything it can in glTF and the ratified extensions, so other programs see lights, cameras and
-materials; what only Myriad knows is kept in extras and comes back when Myriad reads the file.
+materials; what only Myriad knows is kept in extras and comes back when Myriad reads the file. What constraints and
+strips drive is written as keys, see `studio.assets.gltf.plain_motion`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,11 +19,15 @@ import msgspec
 import numpy as np
 
 from studio.assets.gltf.material_writer import Json, TextureTable, keep_the_rest, material_json
+from studio.assets.gltf.motion import KeptClip, KeptScene, KeptTrack
 from studio.assets.gltf.node_writer import NodeWriter
 from studio.assets.gltf.packing import Packer
+from studio.assets.gltf.plain_motion import MOST_FRAMES, plain_motion
 from studio.assets.report import LoadReport, Notes
 from studio.errors import CannotWrite, UsageError
-from studio.scene.animation import Curve
+from studio.scene.animation import Curve, evaluate, make_curve
+from studio.scene.euler import to_quaternions
+from studio.scene.key_conversions import continuous
 from studio.scene.scene import Scene
 
 PATHS = {"translation": "translation", "rotation": "rotation", "scale": "scale", "morph_weights": "weights"}
@@ -30,7 +36,8 @@ GENERATOR = "Myriad"
 
 
 def save_gltf(scene: Scene, path: str | os.PathLike[str]) -> LoadReport:
-    """Write a scene as .glb, or as .gltf with a .bin beside it; the report says what was kept only in extras.
+    """Write a scene as .glb, or as .gltf with a .bin beside it; the report says what was kept only in extras,
+    made into keys or left out.
 
     The file is written under a temporary name and renamed. Raises UsageError for another suffix, CannotWrite when
     the folder or disk refuses.
@@ -54,25 +61,26 @@ def save_gltf(scene: Scene, path: str | os.PathLike[str]) -> LoadReport:
 
 def build(scene: Scene, notes: Notes) -> tuple[Json, bytes]:
     """The document of a scene and the bytes of its one buffer."""
+    scene = plain_motion(scene, notes)
     packer = Packer()
     table = TextureTable(scene.images, packer)
     materials = [material_json(material, table) for material in scene.materials.values()]
     keep_the_rest(list(scene.materials.values()), materials, table)
     writer = NodeWriter(scene, packer, table)
     roots = writer.write()
-    animations, kept = _animations(scene, writer, packer, notes)
+    motion = _Motion(scene, writer, packer, notes)
     document: Json = {
         "asset": {"version": "2.0", "generator": GENERATOR},
         "scene": 0,
         "scenes": [
-            {"name": scene.name, "nodes": roots, "extras": {"myriad_scene": _scene_extras(scene, writer, kept)}}
+            {"name": scene.name, "nodes": roots, "extras": {"myriad_scene": _scene_extras(scene, writer, motion.kept)}}
         ],
         "nodes": writer.nodes,
         "meshes": writer.meshes,
         "materials": materials,
         "cameras": writer.cameras,
         "skins": writer.skins,
-        "animations": animations,
+        "animations": motion.animations,
         "images": table.images,
         "samplers": table.samplers,
         "textures": table.textures,
@@ -92,7 +100,7 @@ def build(scene: Scene, notes: Notes) -> tuple[Json, bytes]:
     return document, b"".join(packer.chunks)
 
 
-def _scene_extras(scene: Scene, writer: NodeWriter, tracks: list[Json]) -> Json:
+def _scene_extras(scene: Scene, writer: NodeWriter, kept: KeptScene) -> Json:
     extras: Json = {
         "name": scene.name,
         "fps": scene.fps,
@@ -100,25 +108,65 @@ def _scene_extras(scene: Scene, writer: NodeWriter, tracks: list[Json]) -> Json:
         "frame_end": scene.frame_end,
         "camera": writer.row.get(scene.camera, -1),
     }
-    return {**extras, "tracks": tracks} if tracks else extras
+    return {**extras, **msgspec.to_builtins(kept)}
 
 
-def _animations(scene: Scene, writer: NodeWriter, packer: Packer, notes: Notes) -> tuple[list[Json], list[Json]]:
-    """One glTF animation of the tracks that it can hold, and the other tracks as records for the extras."""
-    channels: list[Json] = []
-    samplers: list[Json] = []
-    kept: list[Json] = []
-    for name, curve in scene.tracks.items():
-        target, _, field = name.rpartition(".")
-        plain = curve.interpolation in INTERPOLATIONS and curve.pre == curve.post == "hold"
-        if target in writer.row and field in PATHS and plain and not _between(curve, scene.fps):
-            samplers.append(_sampler(curve, scene.fps, packer))
-            node = {"node": writer.row[target], "path": PATHS[field]}
-            channels.append({"sampler": len(samplers) - 1, "target": node})
-        elif target in writer.row or target in writer.material_row:
-            kept.append(_kept_track(target, field, curve, writer))
-            notes.mapped(f"The track of {field} is kept in extras, where only Myriad reads it.")
-    return ([{"name": scene.name, "channels": channels, "samplers": samplers}] if channels else []), kept
+class _Motion:
+    """The animations of a file: the scene's own tracks first, then a clip each, and what goes to the extras."""
+
+    def __init__(self, scene: Scene, writer: NodeWriter, packer: Packer, notes: Notes) -> None:
+        self.scene, self.writer, self.packer, self.notes = scene, writer, packer, notes
+        self.animations: list[Json] = []
+        _, tracks = self._written(scene.name, scene.tracks, scene.frame_start, scene.frame_end)
+        clips = []
+        for clip in scene.clips.values():
+            at, kept = self._written(clip.name, clip.tracks, clip.start, clip.end)
+            record = KeptClip(id=clip.id, name=clip.name, start=clip.start, end=clip.end, animation=at, tracks=kept)
+            clips.append(record)
+        self.kept = KeptScene(tracks=tracks, clips=clips)
+
+    def _written(self, name: str, tracks: Mapping[str, Curve], start: float, end: float) -> tuple[int, list[KeptTrack]]:
+        """The row of the animation of these tracks, -1 for none, and the tracks that it cannot hold."""
+        channels: list[Json] = []
+        samplers: list[Json] = []
+        kept: list[KeptTrack] = []
+        fps = self.scene.fps
+        for track, curve in tracks.items():
+            target, _, field = track.rpartition(".")
+            plain = curve.interpolation in INTERPOLATIONS and curve.pre == curve.post == "hold" and not curve.euler
+            plain = plain and not _between(curve, fps)
+            shown = curve
+            if target not in self.writer.row and target not in self.writer.material_row:
+                continue
+            if not plain:
+                kept.append(_kept_track(target, field, curve, self.writer))
+                shown = _sampled(curve, start, end)
+            if target in self.writer.row and field in PATHS and not _between(shown, fps):
+                samplers.append(_sampler(shown, fps, self.packer))
+                node = {"node": self.writer.row[target], "path": PATHS[field]}
+                channels.append({"sampler": len(samplers) - 1, "target": node})
+                if not plain:
+                    self.notes.mapped(f"The track of {field} is written frame by frame; its keys are kept in extras.")
+                continue
+            if plain:
+                kept.append(_kept_track(target, field, curve, self.writer))
+            self.notes.mapped(f"The track of {field} is kept in extras, where only Myriad reads it.")
+        if not channels:
+            return -1, kept
+        self.animations.append({"name": name, "channels": channels, "samplers": samplers})
+        return len(self.animations) - 1, kept
+
+
+def _sampled(curve: Curve, start: float, end: float) -> Curve:
+    """A curve that the format can hold: straight lines between the values on whole frames, over the keys and from
+    `start` to `end`."""
+    first = max(np.floor(min(float(curve.times[0]), start)), 0.0)
+    last = np.ceil(max(float(curve.times[-1]), end, first))
+    frames = np.linspace(first, last, int(min(last - first, MOST_FRAMES)) + 1)
+    values = evaluate(curve, frames)
+    if curve.euler or curve.rotation:
+        values = continuous(to_quaternions(values) if curve.euler else values)
+    return make_curve(frames, values, rotation=curve.euler or curve.rotation)
 
 
 def _between(curve: Curve, fps: float) -> bool:
@@ -142,14 +190,15 @@ def _sampler(curve: Curve, fps: float, packer: Packer) -> Json:
     }
 
 
-def _kept_track(target: str, field: str, curve: Curve, writer: NodeWriter) -> Json:
+def _kept_track(target: str, field: str, curve: Curve, writer: NodeWriter) -> KeptTrack:
     where = f"node:{writer.row[target]}" if target in writer.row else f"material:{writer.material_row[target]}"
-    record: dict[str, Any] = {"target": where, "field": field, "rotation": curve.rotation}
-    record |= {"times": curve.times.tolist(), "values": curve.values.tolist(), "interpolation": curve.interpolation}
-    record |= {"pre": curve.pre, "post": curve.post}
-    if curve.in_tangents is not None and curve.out_tangents is not None:
-        record |= {"in_tangents": curve.in_tangents.tolist(), "out_tangents": curve.out_tangents.tolist()}
-    return record
+    arrays: dict[str, Any] = {
+        name: None if getattr(curve, name) is None else getattr(curve, name).tolist()
+        for name in ("times", "values", "in_tangents", "out_tangents", "modes")
+    }
+    names = ("interpolation", "pre", "post", "rotation", "euler")
+    rest: dict[str, Any] = {name: getattr(curve, name) for name in names}
+    return KeptTrack(target=where, field=field, **arrays, **rest)
 
 
 def _extensions(value: Any) -> set[str]:

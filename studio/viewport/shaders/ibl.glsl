@@ -9,6 +9,9 @@
 // Colbert, "Real-time shading with filtered importance sampling", EGSR 2008). So the lobe keeps its true shape,
 // stretched at grazing angles, its Fresnel factor and its shadowing, and a sun in the picture cannot flicker.
 
+//
+// A view at rest adds up many pictures, each with other draws, and the more of them there are the less each may blur.
+
 uniform sampler2D dome_atlas;
 const int DOME_IRRADIANCE = 32;  // side of the irradiance's map
 const int DOME_SMALLEST = 4;     // side of the last level
@@ -74,17 +77,17 @@ vec3 diffuse_albedo(Closure c) {
     return base * once + base * base * mean * (1.0 - once) / (1.0 - base * (1.0 - mean));
 }
 
-// One draw of `count` from the facets that the view sees (Dupuy and Benyoub 2023), k along a lattice.
-vec3 facet_draw(vec3 wo, vec2 alpha, int k, int count) {
+// One of the facets that the view sees (Dupuy and Benyoub 2023).
+vec3 facet_at(vec3 wo, vec2 alpha, vec2 u) {
     vec3 v = unit(vec3(wo.xy * alpha, wo.z));
-    float turn = 2.0 * PI * fract(float(k) * 0.6180339887);
-    float z = (1.0 - (float(k) + 0.5) / float(count)) * (1.0 + v.z) - v.z;
+    float turn = 2.0 * PI * u.y;
+    float z = (1.0 - u.x) * (1.0 + v.z) - v.z;
     float r = sqrt(clamp(1.0 - z * z, 0.0, 1.0));
     vec3 h = vec3(r * cos(turn), r * sin(turn), z) + v;
     return unit(vec3(h.xy * alpha, max(h.z, 1e-7)));
 }
 
-// GGX towards wi: shadowing of wi given that wo sees the facet, and the density of wi in facet_draw.
+// GGX towards wi: shadowing of wi given that wo sees the facet, and the density of wi in facet_at.
 void facet_terms(vec2 alpha, vec3 wo, vec3 wi, vec3 h, out float shadowing, out float pdf) {
     float q = square(h.x / alpha.x) + square(h.y / alpha.y) + h.z * h.z;
     float lo = sqrt(square(alpha.x * wo.x) + square(alpha.y * wo.y) + wo.z * wo.z);
@@ -107,7 +110,7 @@ vec3 dome_base(Closure c, vec2 origin, float size, mat3 frame) {
     vec3 sum = vec3(0.0);
     int count = draws_for(c.alpha);
     for (int k = 0; k < count; k++) {
-        vec3 h = facet_draw(wo, c.alpha, k, count);
+        vec3 h = facet_at(wo, c.alpha, draw_at(k, count));
         float oh = dot(wo, h);
         vec3 wi = 2.0 * oh * h - wo;
         vec3 L = c.T * wi.x + c.B * wi.y + c.N * wi.z;
@@ -119,7 +122,8 @@ vec3 dome_base(Closure c, vec2 origin, float size, mat3 frame) {
             split_base(c, dielectric, metal, reflected, through);
             if (RICH && c.s.coat_weight > 0.0 && !c.inside) reflected *= coat_pass(c.s, wi.z);
             vec3 d = L * frame;
-            sum += reflected * shadowing * dome_level(origin, size, d, level_of(size, d, 1.0 / (pdf * float(count))));
+            float level = level_of(size, d, 1.0 / (pdf * draws_of_all(count)));
+            sum += reflected * shadowing * dome_level(origin, size, d, level);
         }
     }
     return sum / float(count);
@@ -130,7 +134,7 @@ vec3 dome_coat(Closure c, vec2 origin, float size, mat3 frame) {
     vec3 sum = vec3(0.0);
     int count = c.w_coat > 0.0 ? draws_for(c.coat_alpha) : 0;
     for (int k = 0; k < count; k++) {
-        vec3 h = facet_draw(wo, c.coat_alpha, k, count);
+        vec3 h = facet_at(wo, c.coat_alpha, draw_at(k, count));
         float oh = dot(wo, h);
         vec3 wi = 2.0 * oh * h - wo;
         vec3 L = c.coat_T * wi.x + c.coat_B * wi.y + c.coat_N * wi.z;
@@ -139,7 +143,7 @@ vec3 dome_coat(Closure c, vec2 origin, float size, mat3 frame) {
             facet_terms(c.coat_alpha, wo, wi, h, shadowing, pdf);
             vec3 d = L * frame;
             float weight = fresnel_dielectric(min(oh, 1.0), c.s.coat_ior) * shadowing;
-            sum += weight * dome_level(origin, size, d, level_of(size, d, 1.0 / (pdf * float(count))));
+            sum += weight * dome_level(origin, size, d, level_of(size, d, 1.0 / (pdf * draws_of_all(count))));
         }
     }
     return c.w_coat * sum / float(max(count, 1));
@@ -150,11 +154,11 @@ vec3 dome_soft(Closure c, vec2 origin, float size, mat3 frame) {
     vec3 sum = vec3(0.0), plain = vec3(0.0);
     const int count = DOME_DRAWS;
     for (int k = 0; k < count; k++) {
-        float u = (float(k) + 0.5) / float(count), turn = 2.0 * PI * fract(float(k) * 0.6180339887);
-        float z = sqrt(u), r = sqrt(1.0 - u);
+        vec2 u = draw_at(k, count);
+        float turn = 2.0 * PI * u.y, z = sqrt(u.x), r = sqrt(1.0 - u.x);
         vec3 L = c.T * (r * cos(turn)) + c.B * (r * sin(turn)) + c.N * z;
         vec3 d = L * frame;
-        vec3 sky = dome_level(origin, size, d, level_of(size, d, PI / (z * float(count))));
+        vec3 sky = dome_level(origin, size, d, level_of(size, d, PI / (z * draws_of_all(count))));
         vec3 passes = c.s.coat_weight > 0.0 && !c.inside ? coat_pass(c.s, z) : vec3(1.0);
         vec3 value = c.w_diffuse * passes * diffuse_towards(c, L, z);
         if (c.w_fuzz.x + c.w_fuzz.y + c.w_fuzz.z > 0.0) value += fuzz_towards(c, L, z) / z;

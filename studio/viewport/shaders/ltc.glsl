@@ -11,6 +11,17 @@
 // over the shape, for which the closure is evaluated as it is, are exact there; as is one point for a light that is small
 // beside the lobe. The two forms are blended where the light comes near the peak.
 
+uniform int still_turn;  // which sample of a view at rest this is, 0 while it moves
+
+// Where in 0..1 draw k of `count` lies: along a lattice that every sample of a view at rest shifts.
+vec2 draw_at(int k, int count) {
+    vec2 shift = fract(float(still_turn) * vec2(0.7548776662, 0.5698402910) + vec2(0.5, 0.0));
+    return vec2((float(k) + shift.x) / float(count), fract(float(k) * 0.6180339887 + shift.y));
+}
+
+// How many draws share the sphere, samples of a view at rest among them.
+float draws_of_all(int count) { return float(count * clamp(4 * still_turn, 1, 64)); }
+
 // A regular polygon has the area of the circle when its corners stand out by this.
 float even_area(int n) {
     float turn = 2.0 * PI / float(n);
@@ -32,6 +43,7 @@ struct Shape {
 };
 
 const int SHAPE_POINTS = 16;      // of a light that is not small
+const int POINTS_FROM = 3;        // sample of a view at rest from which on points take the place of cosines
 const float NEAR_EXTENT = 0.3;    // a light that fills less beside the narrowest lobe is a point to it
 
 // The least alpha of the lobes; a Lambert surface counts as a broad one.
@@ -43,7 +55,8 @@ float narrowest(Closure c) {
 
 // Point k of `count` spread evenly over a shape, from the receiver, and its solid angle.
 vec3 shape_point(Shape h, int k, int count, out float seen) {
-    vec2 u = vec2((float(k) + 0.5) / float(count), fract(0.5 + float(k) * 0.6180339887));
+    vec2 u = draw_at(k, count);
+    u.y = fract(u.y + 0.5);
     vec3 v = h.q, normal = cross(h.a, h.b);
     float area = 0.0;
     if (h.arc > 0.0) {
@@ -174,6 +187,10 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
     float off = max(sqrt(max(1.0 - square(dot(c.N, H)), 0.0)) - 0.5 * h.extent, 0.0);
     float large = smoothstep(NEAR_EXTENT, 2.0 * NEAR_EXTENT, h.extent / narrow);
     float peak = large * smoothstep(0.2, 0.5, 0.26 * h.extent * inversesqrt(narrow * narrow + off * off));
+    // a cosine is a likeness of a lobe, of a stretched one a poor one. The points of a view at rest, others in every
+    // sample, are exact together for lobes that are not too narrow beside the light; the first samples are spared the sight of them
+    bool stretched = RICH && c.alpha.y < 0.8 * c.alpha.x;
+    if (still_turn >= POINTS_FROM && narrow > (stretched ? 0.03 : 0.12) * h.extent) peak = 0.0;
     vec3 through = vec3(0.0);  // from behind, where cosines know nothing
     diffuse = specular = vec3(0.0);
     float sampled = 0.0;

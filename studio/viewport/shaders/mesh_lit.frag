@@ -4,6 +4,9 @@
 #include "lightgrid.glsl"
 #if MODE <= 1
 #include "lights.glsl"
+#if COVERAGE == 2 && MODE == 0
+#include "through.glsl"
+#endif
 #endif
 
 out vec4 f_color;
@@ -11,9 +14,6 @@ out vec4 f_color;
 uniform float clay;               // reflectance of clay
 uniform bool shaded;              // whether ambient occlusion was made
 uniform sampler2D occlusion_map;  // how much of the sky is open
-uniform sampler2D behind_map;     // the opaque picture with mipmaps, for what lets light through
-uniform vec4 behind_scale;        // 1 / its size; its number of levels
-uniform mat4 turn_clip;
 
 float ahead_of_eye() { return dot(v_position, forward); }
 
@@ -82,16 +82,28 @@ vec3 lit(Closure c, vec3 position) {
 #endif
 
 #if COVERAGE == 2 && MODE == 0
-// What lies behind: the opaque picture where the refracted ray leaves the object's reach, blurred by roughness.
-vec3 seen_through(Closure c) {
-    vec3 into = -c.V;
-    float thickness = c.s.thin_walled ? 0.0 : 0.15;
-    vec3 bent = refract(into, c.N, 1.0 / max(c.s.ior, 1.0));
-    vec3 exit_ = v_position + (dot(bent, bent) > 0.0 ? bent : into) * thickness;
-    vec4 clip = turn_clip * vec4(exit_, 1.0);
-    vec2 uv = clip.xy / max(clip.w, 1e-6) * 0.5 + 0.5;
-    float level = c.s.roughness * (behind_scale.z - 1.0) * clamp(c.s.ior * 2.0 - 2.0, 0.0, 1.0);
-    return textureLod(behind_map, clamp(uv, vec2(0.0), vec2(1.0)), level).rgb * passed(c);
+// Glass: what the face shows, and through it what lies beyond. One loop, for compilers put all of a surface wherever it
+// is asked for.
+vec3 glass(Surface s) {
+    vec3 sum = vec3(0.0), V = towards_eye(), position = v_position, weight = vec3(1.0);
+    vec3 nx = dFdx(s.N), ny = dFdy(s.N), px = dFdx(v_position), py = dFdy(v_position);
+    float curl = sqrt(dot(nx, nx) + dot(ny, ny)), stride = sqrt(dot(px, px) + dot(py, py));
+    for (int k = 0; k < 2; k++) {
+        Closure c = prepare(s, V);
+        Beyond b = beyond(c, v_position, curl, stride);
+        // what shines from behind on one face of a solid thing has to come through the other one
+        if (!c.s.thin_walled) c.w_through = vec3(0.0);
+        sum += weight * lit(c, position + eye);
+        if (k > 0) break;
+        vec4 hit = met(b, forward);
+        weight = b.weight * (1.0 - hit.a);
+        sum += b.weight * hit.rgb;
+        s = mirror_of(b);
+        V = b.direction;
+        position = b.from;
+        if (max(weight.x, max(weight.y, weight.z)) <= 0.0) break;
+    }
+    return sum;
 }
 #endif
 
@@ -119,17 +131,19 @@ void main() {
     for (int word = 0; word < grid_words.x + grid_words.y; word++) count += bitCount(cell_word(cell, word));
     f_color = vec4(float(count), float(count), float(count), 1.0);
 #else
+#if COVERAGE == 2 && MODE == 0
+    vec3 emission = s.emission, sum = glass(s);
+#else
+    vec3 emission = s.emission;
     Closure c = prepare(s, towards_eye());
     vec3 sum = lit(c, v_position + eye);
+#endif
 #if MODE == 1
     // clay without any light is lit from where one looks, so that a model can be judged before it has lights
     if (lamp_counts == ivec3(0)) sum = vec3(clay * max(c.mu, 0.0));
 #endif
     if (shaded) sum *= texelFetch(occlusion_map, ivec2(gl_FragCoord.xy), 0).r;
-    if (!back) sum += s.emission;
-#if COVERAGE == 2 && MODE == 0
-    sum += seen_through(c);
-#endif
+    if (!back) sum += emission;
     f_color = vec4(sum * s.opacity, s.opacity);
 #endif
 }

@@ -134,7 +134,7 @@ class HandleTool:
 
     def _alike(self, id_: Id, grip: Grip) -> Sequence[Id]:
         """What is pulled along: for an aim every light, else every selected light of the same kind."""
-        entities = self.viewer.document.scene.entities
+        entities = self.viewer.document.posed.entities
         one = entities[id_]
         if not isinstance(one, Light):
             return [id_]

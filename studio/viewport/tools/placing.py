@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from studio.scene.entities import Camera, Entity, Id
 from studio.scene.flat import FlatScene
-from studio.scene.keying import set_key
 from studio.scene.lights import Light
 from studio.scene.placement import Placement, placement
 from studio.scene.scene import Scene
@@ -190,24 +189,15 @@ def stood(them: Movers, index: int, world: F64) -> Fields:
     return {entity.id: {"translation": tuple(translation.tolist()), "rotation": tuple(rotation.tolist())}}
 
 
-def written(scene: Scene, fields: Fields, frame: float) -> Scene:
-    """The scene with these fields. A field that a curve drives gets a key at the frame instead, since a value beside
-    its curve would never show."""
+def written(scene: Scene, fields: Fields) -> Scene:
+    """The scene with these fields. An edit scope makes keys of those that curves drive."""
     new: dict[Id, Entity] = {}
-    keys = []
     for id_, values in fields.items():
-        plain = dict(values)
-        if scene.tracks:
-            for name in [name for name in plain if f"{id_}.{name}" in scene.tracks]:
-                keys.append((id_, name, plain.pop(name)))
         entity = scene.entities[id_]
-        plain = {name: value for name, value in plain.items() if getattr(entity, name) != value}
-        if plain:
-            new[id_] = msgspec.structs.replace(entity, **plain)
-    scene = scene.put(new)
-    for id_, name, value in keys:
-        scene = set_key(scene, id_, name, frame, value)
-    return scene
+        changed = {name: value for name, value in values.items() if getattr(entity, name) != value}
+        if changed:
+            new[id_] = msgspec.structs.replace(entity, **changed)
+    return scene.put(new)
 
 
 def _as_they_were(them: Movers) -> Fields:

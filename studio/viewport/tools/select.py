@@ -1,8 +1,8 @@
 """Selecting: click, Shift and Ctrl, the marquee, and clicking again through what lies behind.
 
-Icons are found here, by where they are drawn; objects by the renderer's id buffer. What is locked, itself or from
-above, cannot be picked. A click takes what is nearest the eye; clicking again at the same spot takes what is behind
-it, and after the last one the first again.
+Icons and paths are found here, by where they are drawn; objects by the renderer's id buffer. What is locked, itself
+or from above, cannot be picked. A click takes what is nearest the eye; clicking again at the same spot takes what is
+behind it, and after the last one the first again.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from collections.abc import Iterable
 import numpy as np
 
 from studio.scene.entities import Id
+from studio.scene.paths import spline_of
 from studio.scene.placement import placement
+from studio.viewport.overlay_motion import path_places
 from studio.viewport.overlay_records import SCREEN, Drawing, fan, polyline
 from studio.viewport.overlays import Icons
 from studio.viewport.tools.events import KeyEvent, Modifiers, PointerEvent
 from studio.viewport.tools.placing import ancestors
+from studio.viewport.tools.rays import Eye, segment_distance
 from studio.viewport.tools.tool import Viewer
 
+_CURVE_PX = 5.0  # logical pixels that a click may lie beside a path
 STILL_PX = 4.0  # logical pixels that a click may slip
 _EDGE = (0.35, 0.85, 1.0, 0.95)
 
@@ -52,13 +56,28 @@ class SelectTool:
 
     def candidates(self, x: float, y: float) -> list[Id]:
         """What a click here may mean: icons by distance, then objects front to back."""
-        return self._free([*self.icons.under(x, y, self.viewer.pixel_ratio), *self.viewer.pick_all(x, y)])
+        return self._free([*self._drawn(x, y), *self.viewer.pick_all(x, y)])
+
+    def _drawn(self, x: float, y: float) -> list[Id]:
+        """What is drawn over the picture at a pixel: icons by distance, then paths."""
+        ratio = self.viewer.pixel_ratio
+        found = self.icons.under(x, y, ratio)
+        if self.viewer.overlays.paths:
+            eye = Eye(self.viewer.camera, *self.viewer.size)
+            for id_, path, world in path_places(placement(self.viewer.flat)):
+                spline = spline_of(path)
+                if spline is not None and len(spline.cubics):
+                    at = eye.pixels(spline.drawn() @ world[:, :3].T + world[:, 3])
+                    at[(at[:, 2] <= 0) & (not eye.camera.orthographic)] = np.nan
+                    if segment_distance((x, y), at[:-1, :2], at[1:, :2]).min() <= _CURVE_PX * ratio:
+                        found.append(id_)
+        return found
 
     def first(self, x: float, y: float) -> Id:
         """What a click here would take first, "" for nothing."""
-        icon = self._free(self.icons.under(x, y, self.viewer.pixel_ratio))
-        if icon:
-            return icon[0]
+        drawn = self._free(self._drawn(x, y))
+        if drawn:
+            return drawn[0]
         hit = self.viewer.pick(x, y)
         return next(iter(self._free([hit.id])), "") if hit is not None else ""
 

@@ -37,3 +37,5 @@ class ToolSettings:
     light_handles: bool = True
     orbit_selection: bool = True  # orbit about what is selected instead of the view's own pivot
     zoom_to_cursor: bool = True
+    ghost_count: int = 3  # ghosts before the current frame, and as many after it
+    ghost_step: float = 4.0  # frames from one to the next

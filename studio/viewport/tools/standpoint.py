@@ -15,6 +15,7 @@ import numpy as np
 from studio.errors import BadAsset
 from studio.scene.entities import Camera, Id
 from studio.scene.flat import FlatScene
+from studio.scene.flat_camera import active_camera
 from studio.scene.placement import placement
 from studio.viewport.camera import ViewCamera
 from studio.viewport.framing import Bounds, bounds_of, clipped
@@ -34,6 +35,7 @@ class Standpoint:
         self.viewer = viewer
         self.history = ViewHistory()
         self.through: Id = ""
+        self.follows = False  # what is looked through is the scene's active camera, whichever it is at the frame
         self.lock_camera = False
         self._own: ViewCamera | None = None  # the view to come back to
         self._token = ""
@@ -74,7 +76,7 @@ class Standpoint:
         """Go on from here without what was looked through."""
         if self._own is not None:
             self.history.push(self._own)
-        self.through, self._own = "", None
+        self.through, self._own, self.follows = "", None, False
         self._show(replace(self.viewer.camera, shift=(0.0, 0.0)))
 
     def _carry(self, camera: ViewCamera) -> None:
@@ -90,17 +92,20 @@ class Standpoint:
             fields[entity.id]["ortho_height_m"] = max(2.0 * part / self.viewer.aspect, 1e-6)
         try:
             with document.edit("Move camera" if isinstance(entity, Camera) else "Move", coalesce=self._token) as edit:
-                edit.apply(written, fields, flat.frame)
+                edit.apply(written, fields)
         except BadAsset as refusal:
             self.viewer.status(str(refusal))
         self.refresh(pivot_m=camera.pivot_m)
 
     # --- keeping up --------------------------------------------------------------------------------------------------
     def refresh(self, *, pivot_m: float = 0.0) -> None:
-        """Follow what is looked through, and keep the clipping planes around the scene."""
+        """Follow what is looked through, over the cuts of the timeline too when it is the active camera, and keep the
+        clipping planes around the scene."""
         if not self.through:
             self._show(self.viewer.camera)
             return
+        if self.follows:
+            self.through = active_camera(self.viewer.document.scene, self.viewer.flat.frame) or self.through
         width, height = self.viewer.size
         camera = through(self.viewer.flat, self.through, self.viewer.aspect, width, height)
         if camera is None:
@@ -113,13 +118,15 @@ class Standpoint:
         if not same(camera, self.viewer.camera):
             self.viewer.camera = camera
 
-    def look_through(self, id_: Id) -> bool:
-        """Look through an entity, or "" for the viewport's own camera; False when it cannot be looked through."""
+    def look_through(self, id_: Id, *, follow: bool = False) -> bool:
+        """Look through an entity, or "" for the viewport's own camera; False when it cannot be looked through. With
+        `follow` it is the active camera, and what is active later is looked through then."""
         if id_ == self.through:
+            self.follows = follow and bool(id_)
             return True
         own = self.viewer.camera if not self.through else self._own
         if not id_:
-            self.through, self._own = "", None
+            self.through, self._own, self.follows = "", None, False
             self._show(own or self.viewer.camera)
             return True
         width, height = self.viewer.size
@@ -130,7 +137,7 @@ class Standpoint:
         entity = placement(self.viewer.flat)
         name = entity.entities[entity.row[id_]].name or id_
         self.viewer.status(f"Looking through {name}")
-        self.through, self._own = id_, own
+        self.through, self._own, self.follows = id_, own, follow
         self._show(camera)
         return True
 
@@ -148,7 +155,7 @@ class Standpoint:
         self._last = ("", -1e9)
         if camera is None:
             return False
-        self.through, self._own = "", None
+        self.through, self._own, self.follows = "", None, False
         self._show(camera)
         return True
 

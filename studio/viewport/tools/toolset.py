@@ -4,9 +4,9 @@
     tools.pointer(PointerEvent("press", x, y, "left"))      # True: the event was used
     renderer.draw(target, viewer.camera, viewer.look, selected=..., hovered=tools.hovered, overlay=tools.overlay())
 
-Who gets an event: the gesture that is going on; else navigation; else the handles of lights and the gizmo; else
-selection. While a gesture is on (`claims_keys`) every key is the tools', so that digits and letters typed during a
-drag never reach a shortcut.
+Who gets an event: the gesture that is going on; else navigation; else points of paths, the handles of lights and the
+gizmo; else selection. While a gesture is on (`claims_keys`) every key is the tools', so that digits and letters typed
+during a drag never reach a shortcut.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.entities import Id
+from studio.scene.flat_camera import active_camera
 from studio.viewport import navigation
 from studio.viewport.camera import ViewCamera
 from studio.viewport.framing import bounds_of, frame
 from studio.viewport.navigation import Navigator
-from studio.viewport.overlay_records import OverlayBatch
+from studio.viewport.overlay_motion import MotionCaches, motion_drawing
+from studio.viewport.overlay_records import Drawing, OverlayBatch
 from studio.viewport.overlays import Icons, overlay_batch
 from studio.viewport.tools import visibility
 from studio.viewport.tools.events import Button, KeyEvent, PointerEvent, WheelEvent
 from studio.viewport.tools.keys import KEYS
 from studio.viewport.tools.light_handles import HandleTool
+from studio.viewport.tools.path_points import PointTool
 from studio.viewport.tools.select import SelectTool
 from studio.viewport.tools.settings import MODES, Mode, ToolSettings
 from studio.viewport.tools.standpoint import Standpoint
@@ -51,6 +54,8 @@ class ViewportTools:
         self.standpoint = Standpoint(viewer)
         self.transform = TransformTool(viewer, self.settings)
         self.handles = HandleTool(viewer, self.settings)
+        self.points = PointTool(viewer, self.settings)
+        self._motion = MotionCaches()
         self.selecting = SelectTool(viewer)
         self._hand: Tool | None = None  # the tool whose gesture a button began
         self._swallowed: Button = ""  # what is left of a cancelled gesture, until this button is up
@@ -92,7 +97,7 @@ class ViewportTools:
             self._begun = False
             self.viewer.cursor(_CURSORS[str(self.navigator.action)])
             return True
-        for tool in (self.handles, self.transform, self.selecting):
+        for tool in (self.points, self.handles, self.transform, self.selecting):
             if tool.press(event):
                 self._hand = tool
                 return True
@@ -128,7 +133,7 @@ class ViewportTools:
     def _hover(self, event: PointerEvent) -> bool:
         if self.transform.busy and self._hand is None:
             return self.transform.move(event)
-        over = self.handles.hover(event)
+        over = self.points.hover(event) or self.handles.hover(event)
         outside = PointerEvent("leave", event.x, event.y)
         over = self.transform.hover(outside if over else event) or over
         self.transform.at = (event.x, event.y)
@@ -280,17 +285,18 @@ class ViewportTools:
         else:
             self.standpoint.move(navigation.dolly(camera, 0.8 if way == "in" else 1.25))
 
-    def look_through(self, id_: Id) -> None:
-        """Look through a camera or a light (anything along its -z); "" goes back to the view's own camera."""
-        self.standpoint.look_through(id_)
+    def look_through(self, id_: Id, *, follow: bool = False) -> None:
+        """Look through a camera or a light (anything along its -z); "" goes back to the view's own camera. With
+        `follow` it is the active camera, and the view goes on to others with the cuts of the timeline."""
+        self.standpoint.look_through(id_, follow=follow)
         self.viewer.redraw()
 
     def toggle_through(self) -> None:
         """Look through the scene's active camera (or its first one), or back."""
         scene = self.viewer.document.scene
         cameras = [id_ for id_, e in scene.entities.items() if e.__struct_config__.tag == "camera"]
-        active = scene.camera if scene.camera in scene.entities else next(iter(cameras), "")
-        self.look_through("" if self.through else active)
+        active = active_camera(scene, self.viewer.flat.frame)
+        self.look_through("" if self.through else active or next(iter(cameras), ""), follow=bool(active))
 
     @property
     def through(self) -> Id:
@@ -373,7 +379,8 @@ class ViewportTools:
         """Everything to draw over the picture now, by `viewer.overlays`. Icons can be clicked where this drew them."""
         viewer = self.viewer
         flying = self.navigator.action == "fly" and self.navigator.moved
-        tools = () if flying else (*self.transform.draw(), *self.handles.draw(), *self.selecting.draw())
+        tools = () if flying else self._drawn()
+        moving = self._moving()
         batch = overlay_batch(
             viewer.document.scene,
             viewer.flat,
@@ -381,7 +388,7 @@ class ViewportTools:
             viewer.overlays,
             selection=viewer.document.selection,
             hovered=self.hovered,
-            gizmo=tools,
+            gizmo=(moving, *tools),
             size=viewer.size,
             pixel_ratio=viewer.pixel_ratio,
             isolated=viewer.look.isolated,
@@ -390,6 +397,28 @@ class ViewportTools:
         )
         self.selecting.icons = Icons.of(batch, viewer.camera, *viewer.size)
         return batch
+
+    def _drawn(self) -> tuple[Drawing, ...]:
+        tools = (self.transform, self.handles, self.points, self.selecting)
+        return tuple(drawing for tool in tools for drawing in tool.draw())
+
+    def _moving(self) -> Drawing:
+        """Paths, motion paths and ghosts."""
+        viewer, shown = self.viewer, self.viewer.overlays
+        self._motion.paths.held = self._motion.ghosts.held = self._hand is not None or self.transform.busy
+        return motion_drawing(
+            viewer.document.scene,
+            viewer.flat,
+            viewer.camera,
+            self._motion,
+            selection=viewer.document.selection,
+            hovered=self.hovered,
+            size=viewer.size,
+            ratio=viewer.pixel_ratio,
+            paths=shown.paths,
+            motion_paths=shown.motion_paths,
+            ghosts=(self.settings.ghost_count, self.settings.ghost_step) if shown.ghosts else None,
+        )
 
     def refresh(self) -> None:
         """The document, the frame or the viewport's size changed: follow what is looked through, keep the clipping

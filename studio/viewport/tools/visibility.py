@@ -47,7 +47,7 @@ def hide_unselected(viewer: Viewer) -> None:
 
 def unhide_all(viewer: Viewer) -> None:
     """Show everything that its own switch hides, and select it."""
-    ids = [id_ for id_, entity in viewer.document.scene.entities.items() if not entity.visible]
+    ids = [id_ for id_, entity in viewer.document.posed.entities.items() if not entity.visible]
     if ids:
         with viewer.document.edit("Show all") as edit:
             edit.apply(show, ids)

@@ -1,0 +1,106 @@
+"""What the queue's bookkeeping costs beside the render: the same frames by a queue's job and by a plain render.
+
+    python benchmarks/jobs.py [--json] [--size 320x180] [--samples 64] [--frames 3] [--runs 2]
+
+Both use one worker that has compiled, and take turns. The wall clock of both stands there; what the queue adds is told
+by the processor time of the process that keeps the books (the worker is another one): database, thumbnails, slices
+and checkpoints, without what writing the pictures costs either. The target is 1 % of the render.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import studio
+from benchmarks.stand.measure import Row, machine
+from studio.render.export import ExportSettings, look_of, render_settings
+from studio.render.queue import Queue
+from studio.render.queue_run import Runner
+from studio.render.sequence import Job, render_job
+from studio.render.session import RenderSession
+from studio.scene.scene import Scene
+
+TARGET = 1.0
+
+
+def by_queue(session: RenderSession, scene: Scene, settings: ExportSettings, folder: Path) -> tuple[float, float]:
+    """Seconds of the wall clock and of this process for a job of a fresh queue, without submitting it."""
+    queue = Queue(folder / "queue.sqlite")
+    queue.add(scene, settings)
+    runner = Runner(queue)
+    runner._fitting = lambda asked: session  # type: ignore[method-assign]
+    wall, cpu = time.perf_counter(), time.process_time()
+    runner.run()
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    states = {job.state for job in queue.jobs()}
+    queue.store.close()
+    if states != {"done"}:
+        raise SystemExit(f"the job ended as {states}")
+    return spent
+
+
+def plain(session: RenderSession, scene: Scene, settings: ExportSettings, folder: Path) -> tuple[float, float]:
+    """The same by `render_job`."""
+    job = Job(
+        scene=scene,
+        output=folder / "plain.####.exr",
+        frames=range(1, int(settings.frames.partition("-")[2]) + 1),
+        settings=render_settings(settings),
+        look=look_of(settings),
+    )
+    wall, cpu = time.perf_counter(), time.process_time()
+    render_job(session, job)
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python benchmarks/jobs.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--size", default="320x180")
+    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=2)
+    args = parser.parse_args()
+    width, height = (int(n) for n in args.size.split("x"))
+    scene = studio.demo("hall")
+    times: dict[str, list[tuple[float, float]]] = {"queue": [], "plain": []}
+    with RenderSession(device="cpu") as session, tempfile.TemporaryDirectory() as name:
+        session.warm_up()
+        for run in range(args.runs):
+            folder = Path(name) / str(run)
+            settings = ExportSettings(
+                output=str(folder / "queue.####.exr"),
+                frames=f"1-{args.frames}",
+                width=width,
+                height=height,
+                samples=args.samples,
+                device="cpu",
+            )
+            times["plain"].append(plain(session, scene, settings, folder))
+            times["queue"].append(by_queue(session, scene, settings, folder))
+    alone, queued = min(times["plain"]), min(times["queue"])
+    cpu = min(t[1] for t in times["queue"]) - min(t[1] for t in times["plain"])
+    row: Row = {
+        "what": f"{args.frames} frames of {args.size}, {args.samples} samples",
+        "plain_s": round(alone[0], 2),
+        "queue_s": round(queued[0], 2),
+        "wall_percent": round((queued[0] / alone[0] - 1) * 100, 2),
+        "bookkeeping_ms_a_frame": round(cpu / args.frames * 1e3, 1),
+        "bookkeeping_percent": round(cpu / alone[0] * 100, 2),
+        "target": TARGET,
+        **machine(),
+    }
+    print(json.dumps(row) if args.json else row)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
