@@ -236,6 +236,8 @@ class LiveRender(QObject):
         return self._seen[2]
 
     def _look(self) -> None:
+        if self._studio.playing:
+            return
         if self.running and self._flat() is not self._last_shown:
             if self._render is not None and not self._calm.isActive():
                 self._render.interacting = True
@@ -248,7 +250,9 @@ class LiveRender(QObject):
         shows = update.change is not None and (
             update.change.touches & _SHOWS or update.change.before.camera != update.change.after.camera
         )
-        if (shows or "frame" in update.parts) and self.running:
+        # a frame that is gone before its first samples are there is not worth a render: it waits until playback stops
+        moved = "frame" in update.parts or "playing" in update.parts
+        if (shows or (moved and not self._studio.playing)) and self.running:
             if self._render is not None and update.change is not None and not self._calm.isActive():
                 self._render.interacting = True
             self._calm.start()

@@ -110,6 +110,19 @@ def test_it_renders_what_a_viewport_shows_and_goes_along_with_it(view, qtbot):
     assert view.live.last_print.frame.flat.camera.open[1, 3] == pytest.approx(0.0)
 
 
+def test_while_the_timeline_plays_the_render_waits_and_then_takes_up_the_frame(view, qtbot):
+    studio = view._studio
+    shown = view.live._last_shown
+    assert not view.live._showing
+    studio.playing = True
+    studio.tell("frame")
+    assert not view.live._showing and view.live._last_shown is shown
+    studio.playing = False
+    assert view.live._showing
+    qtbot.waitUntil(lambda: not view.live._showing, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: _shows_scene(view), timeout=WAIT_MS)
+
+
 def test_pausing_keeps_the_picture_and_edits_wait(view, qtbot):
     view.toggle()
     assert not view.live.running and view.render_button.accessibleName() == "Render"
