@@ -23,7 +23,7 @@ from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
 FOLDER = Path(__file__).resolve().parent
 NAMES = (
     "start", "app", "window", "library", "bvh", "lights", "scene", "scrub",
-    "viewport", "parity", "materials", "interactive", "render"
+    "curves", "viewport", "parity", "materials", "interactive", "exr", "video", "jobs", "render"
 )  # fmt: skip
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 

@@ -1,10 +1,9 @@
 """A job of the queue at work: its frames through the render session and to their files, as `studio.render.sequence`
 does it, with what a queue adds.
 
-- A frame is rendered in slices of a few seconds to a minute. Between two of them the film is looked at (a thumbnail)
-  and, now and then, kept as a checkpoint, so that a runner that is killed loses a slice or two. Films add up exactly,
-  hence none of this shows in the picture. Slices and checkpoints come no oftener than their cost stays below a
-  hundredth of the rendering between them.
+- Every few seconds to a minute the film is looked at (a thumbnail) and, now and then, kept as a checkpoint, so that a
+  runner that is killed loses little. Films add up exactly, hence none of this shows in the picture. It comes no
+  oftener than its cost stays below a hundredth of the rendering between.
 - A frame that fails is marked and the next one begins; a disk that takes no more pauses the job with its films kept.
 - What belongs to a whole job, the measured exposure, is in the database before the frame that it was measured on is
   done, so a job that was cut short goes on with the same number.
@@ -17,8 +16,9 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,38 @@ _TELL_S = 1.0
 _MOST_FAILURES = 3  # in a row, then it is not the frame's fault
 
 
+class _Slices:
+    """When a frame's film is looked at and kept: ever less often, and never so often that it costs more than a
+    hundredth of the rendering between. `checkpoint_s` 0 asks for a checkpoint with every look, whatever it costs."""
+
+    def __init__(self, costs: dict[str, float], *, checkpoint_s: float) -> None:
+        self._costs, self._checkpoint_s = costs, checkpoint_s
+        self._share = _SHARE if checkpoint_s > 0 else 0
+        self._length = min(FIRST_SLICE_S, max(checkpoint_s, _SHORTEST_SLICE_S))
+        self._looked = self._kept = time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self._looked >= max(self._length, self._share * self._costs["look"])
+
+    def checkpoint_due(self) -> bool:
+        return time.monotonic() - self._kept >= max(self._checkpoint_s, self._share * self._costs["checkpoint"])
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self._looked = time.monotonic()
+        self._costs["look"] = self._looked - begun
+        self._length = min(self._length * 2, LONGEST_SLICE_S)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self._kept = self._looked = time.monotonic()
+        self._costs["checkpoint"] = self._kept - begun
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A frame that was rendered and is not written yet."""
@@ -85,7 +117,6 @@ class Work:
     ) -> None:
         self.queue, self.job, self.sessions, self.outer_stop = queue, job, session, stop
         self.progress, self.checkpoint_s = progress, checkpoint_s
-        self.share = _SHARE if checkpoint_s > 0 else 0  # 0 asks for a checkpoint after every slice, whatever it costs
         self.fault: StudioError | None = None  # of the database or the disk, met where nothing can be raised
         self._asked = self._told = 0.0
         self._halted = ""
@@ -93,7 +124,7 @@ class Work:
         self._flat: FlatScene | None = None
         self._writing: Future[None] | None = None
         self._failures = 0
-        self._costs = {"slice": 0.0, "checkpoint": 0.0}
+        self.costs = {"look": 0.0, "checkpoint": 0.0}
 
     # --- the job -----------------------------------------------------------------------------------------------------
     def run(self) -> None:
@@ -231,7 +262,7 @@ class Work:
         header = msgspec.structs.replace(header, state=msgspec.to_builtins(about))
         film = self._resumed(path, header, layout)
         spent = float(row["seconds"]) if film is not None else 0.0
-        film, seconds, message = self._sliced(session, flat, following, film, path, header, spent)
+        film, seconds, message = self._whole(session, flat, following, film, path, header, spent)
         samples = float(film.counts.mean())
         self._frame_event(frame, "encode", samples=samples, seconds=seconds)
         return _Made(frame, path, film, header, about, seconds, message)
@@ -263,7 +294,7 @@ class Work:
             self._say(f"Going on from {int(film.counts.max(initial=0))} samples in {part}.")
         return film
 
-    def _sliced(
+    def _whole(
         self,
         session: RenderSession,
         flat: FlatScene,
@@ -274,39 +305,37 @@ class Work:
         spent: float,
     ) -> tuple[Film, float, str]:
         """Render until the film is whole or its time is over; the film, its seconds and what to say of it."""
-        limit, length = self.settings.time_limit_s, min(FIRST_SLICE_S, max(self.checkpoint_s, _SHORTEST_SLICE_S))
-        begun = kept = time.monotonic()
-        first = True
-        while True:
-            started = time.monotonic()
-            until = started + max(length, self.share * self._costs["slice"])
-            if limit:
-                until = min(until, begun + max(limit - spent, 0.0))
-            result = session.render_frame(
-                flat,
-                self.wanted,
-                following=following,
-                film=film,
-                stop=partial(self._reason, until),
-                progress=lambda now: self._progress(now, spent + time.monotonic() - begun),
-            )
-            film, seconds = result.film, spent + time.monotonic() - begun
-            if not result.stopped:
-                return film, seconds, ""
-            if self._reason():
-                self._keep(path, film, header)
-                self._stopped()
-            if limit and seconds >= limit:
-                return film, seconds, "Stopped at its time limit."
-            self._look(film, flat.camera.exposure_ev, int(flat.frame))
-            if not first:  # the first slice waits for the kernels, too
-                self._costs["slice"] = time.monotonic() - started - result.seconds["render"]
-            first, length = False, min(length * 2, LONGEST_SLICE_S)
-            if time.monotonic() - kept >= max(self.checkpoint_s, self.share * self._costs["checkpoint"]):
-                keeping = time.monotonic()
-                self._keep(path, film, header, seconds=seconds, frame=int(flat.frame))
-                kept = time.monotonic()
-                self._costs["checkpoint"] = kept - keeping
+        begun = time.monotonic()
+        limit = self.settings.time_limit_s
+        until = begun + max(limit - spent, 0.0) if limit else math.inf
+        slices = _Slices(self.costs, checkpoint_s=self.checkpoint_s)
+
+        def look(now: Film) -> None:
+            try:
+                with slices.looking():
+                    self._look(now, flat.camera.exposure_ev, int(flat.frame))
+            except CannotWrite as fault:
+                self.fault = fault  # raised where the film can be kept first
+                return
+            if slices.checkpoint_due():
+                with slices.keeping():
+                    self._keep(path, now, header, seconds=spent + time.monotonic() - begun, frame=int(flat.frame))
+
+        result = session.render_frame(
+            flat,
+            self.wanted,
+            following=following,
+            film=film,
+            stop=partial(self._reason, until),
+            progress=lambda now: self._progress(now, spent + time.monotonic() - begun),
+            due=slices.due,
+            look=look,
+        )
+        seconds = spent + time.monotonic() - begun
+        if result.stopped == INTERRUPTED:
+            self._keep(path, result.film, header)
+            self._stopped()
+        return result.film, seconds, "Stopped at its time limit." if result.stopped else ""
 
     def _keep(self, path: Path, film: Film, header: Header, *, seconds: float = -1.0, frame: int = 0) -> None:
         """Keep a film's samples, wherever there is room."""

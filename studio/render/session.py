@@ -176,21 +176,25 @@ class RenderSession:
         film: Film | None = None,
         stop: StopReason = lambda: "",
         progress: Callable[[FrameProgress], None] = lambda progress: None,
+        due: Callable[[], bool] = lambda: False,
+        look: Callable[[Film], None] = lambda film: None,
     ) -> FrameResult:
         """Render `settings.samples` samples of a frame, or go on with a `film` that has some of them.
 
         `following` is the next frame's flat scene, for motion vectors. `stop` is asked many times a second; when it
         gives a reason, the samples at work are finished and the result says it. Running out of time leaves at least
-        one more sample than before, so that resuming always gets on. Raises `DeviceFault` when the worker dies twice,
+        one more sample than before, so that resuming always gets on. When `due` says so, the samples at work are
+        finished, `look` gets the film as it is, and rendering goes on: nothing has to be prepared again.
+        Raises `DeviceFault` when the worker dies twice,
         `OutOfDeviceMemory`, or whatever `StudioError` the worker met.
         """
         layout = layout_of(flat, settings)
-        work = _Frame(flat, following, settings, layout, film or Film.of(layout), stop, progress)
+        work = _Frame(flat, following, settings, layout, film or Film.of(layout), stop, progress, due)
         if self._gone:
             self._start()
         info = self.info
         try:
-            self._revived(lambda: self._render_frame(work))
+            self._revived(lambda: self._render_frame(work, look))
         except _GivenUp:
             work.stopped = work.stop()
             self._give_up()
@@ -216,7 +220,7 @@ class RenderSession:
                     ) from None
                 self._start()
 
-    def _render_frame(self, work: _Frame) -> None:
+    def _render_frame(self, work: _Frame, look: Callable[[Film], None]) -> None:
         work.seconds["build"] += self._load(work.flat, "current", work.stop)
         if work.following is not None:
             work.seconds["build"] += self._load(work.following, "following", work.stop)
@@ -238,8 +242,12 @@ class RenderSession:
             work.rays += done.rays
             work.peak_bytes = max(work.peak_bytes, done.peak_bytes)
             work.seconds["render"] += time.perf_counter() - begun
-            begun, fresh = time.perf_counter(), False
+            fresh = False
             self._deaths = 0
+            if work.due() and not work.stop():
+                work.film.settle()
+                look(work.film)
+            begun = time.perf_counter()
         self._blocks.remove(block)
 
     def _load(self, flat: FlatScene, slot: str, stop: StopReason) -> float:
@@ -279,7 +287,7 @@ class RenderSession:
                 return event
             if isinstance(event, Progress):
                 work.tell(done + event.done / max(paths, 1))
-            if not told and work.stop():
+            if not told and (work.stop() or work.due()):
                 told = True
                 self._worker.send(Stop(self._renders))
 
@@ -355,9 +363,10 @@ class _Frame:
         film: Film,
         stop: StopReason,
         progress: Callable[[FrameProgress], None],
+        due: Callable[[], bool],
     ) -> None:
         self.flat, self.following, self.settings, self.layout = flat, following, settings, layout
-        self.film, self.stop, self.progress = film, stop, progress
+        self.film, self.stop, self.progress, self.due = film, stop, progress, due
         self.stopped = ""
         self.seconds: dict[str, float] = {"build": 0.0, "render": 0.0}
         self.rays = self.peak_bytes = 0

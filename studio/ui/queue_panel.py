@@ -321,6 +321,12 @@ class QueuePanel(QWidget):
     ) -> None:
         files = {f.frame: Path(f.path) for f in frames if f.state in ("done", "skipped")}
         files = {n: p for n, p in files.items() if p.suffix.lower() in reel.STILLS and p.is_file()}
+        movie = Path(job.output)
+        if not files and fresh and movie.suffix.lower() in reel.MOVIES and movie.is_file():
+            book = self._desk.show_panel("flipbook")
+            if isinstance(book, Flipbook):
+                book.open(movie)
+            return
         if not files:
             if fresh:
                 self._studio.face.notify(tr("Nothing of {name} is rendered yet.", name=job.name), kind="warning")
