@@ -8,12 +8,17 @@ Estimator: unidirectional with multiple importance sampling. A light is drawn fr
 `candidates` points on lights compete by resampling (Talbot, Cline & Egbert 2005) on what they would contribute without
 visibility, and one shadow ray is traced. Both sides of the MIS use pick share times solid-angle density as the
 light technique's density; any such pair of positive weights that sums to one is unbiased.
+
+Lamps that are shapes (rectangles, disks, spheres, cylinders) are light and no matter: a camera ray that meets one ends
+there, every other ray takes its light along and goes on, and shadow rays pass. So two lamps, or a lamp and a sky, light
+a scene as the sum of each alone, which is what relighting by light groups relies on. Lamps of triangles are surfaces.
 """
 
 import taichi as ti
 
 from studio.render.tracer import camera as cam_
 from studio.render.tracer import emitters, lightpick, sampler, surface, traverse
+from studio.render.tracer import light_rows as lr
 from studio.render.tracer.hit import Hit, face_viewer, hit_geometry, offset_origin, resolve, to_local
 from studio.render.tracer.medium import dispersed_ior, extinction_of, henyey_greenstein, through_medium
 from studio.render.tracer.paths import (
@@ -48,6 +53,8 @@ from studio.render.tracer.paths import (
     SHADOW_ORIGIN,
     SHADOW_T,
     SHADOW_VALUE,
+    SHAPE_ODDS,
+    SHAPE_T,
     SHARE,
     THROUGHPUT,
     TIME,
@@ -59,7 +66,7 @@ from studio.render.tracer.paths import (
     store3,
     store_bits,
 )
-from studio.render.tracer.sampler import sample_2d
+from studio.render.tracer.sampler import hash_u32, sample_2d, to_unit
 from studio.scene.lights import CASTS_SHADOWS, SEEN_BY_CAMERA, SEEN_IN_REFLECTIONS
 from studio.scene.materials import OFFSET
 
@@ -179,11 +186,16 @@ def extend(
             )
             shape = -1
             if n_shapes > 0:
-                seen = SEEN_BY_CAMERA if bounce == 0 else SEEN_IN_REFLECTIONS
-                shape, t = nearest_shape(shape_nodes, shape_ids, rows, info, o, d, time, t, seen)
+                coin = path_key(ps, i, bounce + 128)
+                shape, far, odds = shape_met(shape_nodes, shape_ids, rows, info, o, d, time, t, bounce == 0, coin)
+                if shape >= 0:
+                    ps[SHAPE_T, i] = far
+                    ps[SHAPE_ODDS, i] = odds
+                    if bounce == 0:
+                        tri = -1
             ps[RAYS, i] += 1.0
             ps[HIT_T, i] = t
-            store_bits(ps, HIT_TRI, i, tri if shape < 0 else -1)
+            store_bits(ps, HIT_TRI, i, tri)
             store_bits(ps, HIT_INST, i, k)
             ps[HIT_U, i] = u
             ps[HIT_V, i] = v
@@ -191,7 +203,7 @@ def extend(
 
 
 @ti.func
-def nearest_shape(
+def shape_met(
     nodes: ti.template(),
     ids: ti.template(),
     rows: ti.template(),
@@ -200,14 +212,23 @@ def nearest_shape(
     d: vec3,
     time: ti.f32,
     tmax: ti.f32,
-    seen,
+    by_camera,
+    coin: ti.u32,
 ):
-    """Nearest analytic area light before tmax that carries the `seen` flag: light (or -1) and distance."""
+    """A lamp that is a shape and that the ray meets before tmax: light (or -1), distance, and odds.
+
+    The camera sees the nearest. Other rays go through all of them and draw one by its emission: what it sends along
+    the ray, times the odds, is what all of them send on average.
+    """
+    seen = SEEN_BY_CAMERA if by_camera else SEEN_IN_REFLECTIONS
     inv = traverse.inverse_direction(d)
     stack = ti.Vector([0] * traverse.MAX_DEPTH, dt=ti.i32)
     sp = 1
     best = tmax
     hit = -1
+    far = tmax
+    drawn = 1.0
+    total = 0.0
     while sp > 0:
         sp -= 1
         node = stack[sp]
@@ -228,10 +249,19 @@ def nearest_shape(
                         l = ids[j]
                         if light_bits(info, l, 0) & seen:
                             t = emitters.intersect_shape(rows, l, o, d, best, time)
-                            if t < best:
+                            if t < best and by_camera:
                                 best = t
+                                far = t
                                 hit = l
-    return hit, best
+                            elif t < best:
+                                weight = lr.vec_at(rows, l, lr.EMISSION).max()
+                                total += weight
+                                coin = hash_u32(coin)
+                                if to_unit(coin) * total < weight:
+                                    drawn = weight
+                                    far = t
+                                    hit = l
+    return hit, far, 1.0 if by_camera else total / drawn
 
 
 @ti.func
@@ -310,27 +340,25 @@ def shade(
             klass = load_bits(ps, LAYER, i)
             scattered = 0
             alive = 1
+            # what a lamp that the ray goes through adds, whether or not the ray is scattered afterwards
+            n_lamps = 0
+            glow = throughput
+            shape_t = t
+            if shape >= 0:
+                n_lamps = 1
+                shape_t = ps[SHAPE_T, i]
+                glow *= ps[SHAPE_ODDS, i]
+                if medium >= 0:
+                    glow *= ti.exp(-extinction_of(materials, medium) * shape_t)
             if medium >= 0:
                 throughput, scattered, t = through_medium(materials, medium, throughput, t, key)
-                if scattered == 1:
-                    # inside glass every light is behind a refracting surface: no light sampling, full weight later
-                    g = materials[medium, _ANISOTROPY]
-                    u = sample_2d(
-                        ti.bit_cast(ps[SEED, i], ti.u32),
-                        ti.bit_cast(ps[INDEX, i], ti.u32),
-                        sampler.FIRST_BOUNCE + bounce * sampler.PAIRS_PER_BOUNCE + sampler.PAIR_MEDIUM,
-                    )
-                    store3(ps, ORIGIN, i, o + d * t)
-                    store3(ps, DIRECTION, i, henyey_greenstein(d, g, u))
-                    ps[PDF, i] = 0.0
-                    store3(ps, LAST_SHARE, i, vec3(0.0))
+            h = Hit()
+            s = surface.Surface()
+            emitted = vec3(0.0)
+            first_light = 0
+            n_hit = 0
+            local = -1
             if scattered == 0:
-                h = Hit()
-                s = surface.Surface()
-                emitted = vec3(0.0)
-                first_light = 0
-                n_hit = 0
-                local = -1
                 if tri >= 0:
                     h = hit_geometry(
                         tris,
@@ -355,52 +383,70 @@ def shade(
                         first_light = parts[h.part, traverse.PART_LIGHT]
                         local = h.local
                         n_hit = 1
-                elif shape >= 0:
-                    first_light = shape
-                    n_hit = 1
-                    alive = 0
                 else:
-                    n_hit = n_infinite
                     alive = 0
-                    if bounce == 0:
+                    if bounce > 0:
+                        n_hit = n_infinite
+                    elif shape < 0:  # a lamp that the camera sees covers the sky
+                        n_hit = n_infinite
                         ps[ALPHA, i] = 0.0
-                for j in range(n_hit):
+            for j in range(n_lamps + n_hit):
+                l = shape
+                value = vec3(0.0)
+                dist = shape_t
+                carried = glow
+                shown = 1
+                if j >= n_lamps:
                     l = first_light
                     value = emitted
+                    dist = t
+                    carried = throughput
+                    shown = 0
                     if tri < 0:
-                        if shape < 0:
-                            l = infinite[j]
-                        if shape >= 0 or light_bits(info, l, 0) & (
-                            SEEN_BY_CAMERA if bounce == 0 else SEEN_IN_REFLECTIONS
-                        ):
-                            value = emitters.emission_toward(rows, table, texels, images, l, o, d, t, time)
-                    if value.max() > 0.0:
-                        if pdf_before > 0.0 and l >= 0 and (light_bits(info, l, 0) & BOTH_WAYS) == 0:
-                            value *= 1.0 - load3(ps, LAST_SHARE, i)
-                        elif pdf_before > 0.0 and l >= 0:
-                            q = lightpick.light_share(start, light, cdf, power_cdf, cell_before, l)
-                            q *= emitters.light_pdf(rows, table, texels, images, l, o, d, t, local, time)
-                            value *= pdf_before * pdf_before / (pdf_before * pdf_before + q * q)
-                        if l >= 0 and bounce > 0 and (info[l, 2] != 1.0 or info[l, 3] != 1.0):
-                            last = load3(ps, LAST_SHARE, i)
-                            value *= last * info[l, 2] + (1.0 - last) * info[l, 3]
-                        value *= throughput
-                        if bounce > 1:
-                            value = clamped(value, clamp)
-                        for c in ti.static(range(3)):
-                            ps[RADIANCE + c, i] += value[c]
-                        if n_layers + n_groups > 0:
-                            group = light_bits(info, l, 1) if l >= 0 else 0
-                            direct = ti.cast(bounce == 1, ti.i32)
-                            if bounce == 0:
-                                add_split(split, i, EMISSION_LAYER, group, value, n_layers, n_groups)
-                            else:
-                                share = load3(ps, SHARE, i)
-                                other = ti.max(klass, 2)
-                                add_split(split, i, layer_of(1, direct), group, value * share, n_layers, n_groups)
-                                add_split(
-                                    split, i, layer_of(other, direct), group, value * (1.0 - share), n_layers, n_groups
-                                )
+                        l = infinite[j - n_lamps]
+                        shown = light_bits(info, l, 0) & (SEEN_BY_CAMERA if bounce == 0 else SEEN_IN_REFLECTIONS)
+                if shown != 0:
+                    value = emitters.emission_toward(rows, table, texels, images, l, o, d, dist, time)
+                if value.max() > 0.0:
+                    if pdf_before > 0.0 and l >= 0 and (light_bits(info, l, 0) & BOTH_WAYS) == 0:
+                        value *= 1.0 - load3(ps, LAST_SHARE, i)
+                    elif pdf_before > 0.0 and l >= 0:
+                        q = lightpick.light_share(start, light, cdf, power_cdf, cell_before, l)
+                        q *= emitters.light_pdf(rows, table, texels, images, l, o, d, dist, local, time)
+                        value *= pdf_before * pdf_before / (pdf_before * pdf_before + q * q)
+                    if l >= 0 and bounce > 0 and (info[l, 2] != 1.0 or info[l, 3] != 1.0):
+                        last = load3(ps, LAST_SHARE, i)
+                        value *= last * info[l, 2] + (1.0 - last) * info[l, 3]
+                    value *= carried
+                    if bounce > 1:
+                        value = clamped(value, clamp)
+                    for c in ti.static(range(3)):
+                        ps[RADIANCE + c, i] += value[c]
+                    if n_layers + n_groups > 0:
+                        group = light_bits(info, l, 1) if l >= 0 else 0
+                        direct = ti.cast(bounce == 1, ti.i32)
+                        if bounce == 0:
+                            add_split(split, i, EMISSION_LAYER, group, value, n_layers, n_groups)
+                        else:
+                            share = load3(ps, SHARE, i)
+                            other = ti.max(klass, 2)
+                            add_split(split, i, layer_of(1, direct), group, value * share, n_layers, n_groups)
+                            add_split(
+                                split, i, layer_of(other, direct), group, value * (1.0 - share), n_layers, n_groups
+                            )
+            if scattered == 1:
+                # inside glass every light is behind a refracting surface: no light sampling, full weight later
+                g = materials[medium, _ANISOTROPY]
+                u = sample_2d(
+                    ti.bit_cast(ps[SEED, i], ti.u32),
+                    ti.bit_cast(ps[INDEX, i], ti.u32),
+                    sampler.FIRST_BOUNCE + bounce * sampler.PAIRS_PER_BOUNCE + sampler.PAIR_MEDIUM,
+                )
+                store3(ps, ORIGIN, i, o + d * t)
+                store3(ps, DIRECTION, i, henyey_greenstein(d, g, u))
+                ps[PDF, i] = 0.0
+                store3(ps, LAST_SHARE, i, vec3(0.0))
+            else:
                 if bounce + 1 >= depth:
                     alive = 0
                 if alive == 1:
@@ -492,8 +538,10 @@ def shade(
                                 f_diffuse *= info[l, 2]
                                 f_specular *= info[l, 3]
                                 weight = 1.0
-                                flags = light_bits(info, l, 0)
-                                if (flags & SEEN_IN_REFLECTIONS) == 0 or (delta == 0 and (flags & BOTH_WAYS) == 0):
+                                switches = light_bits(info, l, 0)
+                                if (switches & SEEN_IN_REFLECTIONS) == 0 or (
+                                    delta == 0 and (switches & BOTH_WAYS) == 0
+                                ):
                                     f_specular = vec3(0.0)
                                 elif delta == 0:
                                     weight = density * density / (density * density + pdf * pdf)
@@ -607,16 +655,12 @@ def connect(
     texels: u32_1d,
     images: i32_2d,
     root: ti.i32,
-    shape_nodes: f32_2d,
-    shape_ids: i32_1d,
-    n_shapes: ti.i32,
-    rows: f32_2d,
     info: f32_2d,
     split: f32_2d,
     n_layers: ti.i32,
     n_groups: ti.i32,
 ):
-    """Trace the pending shadow rays and add what they bring. A lamp that is seen hides what is behind it."""
+    """Trace the pending shadow rays and add what they bring. Surfaces stop them, lamps that are shapes do not."""
     ti.loop_config(block_dim=256)
     for i in range(n):
         tmax = ps[SHADOW_T, i]
@@ -645,18 +689,6 @@ def connect(
                     path_key(ps, i, bounce + 64),
                     True,
                 )
-                if tri < 0 and n_shapes > 0:
-                    tri, _t = nearest_shape(
-                        shape_nodes,
-                        shape_ids,
-                        rows,
-                        info,
-                        load3(ps, SHADOW_ORIGIN, i),
-                        load3(ps, SHADOW_DIRECTION, i),
-                        ps[TIME, i],
-                        tmax,
-                        SEEN_IN_REFLECTIONS,
-                    )
             if tri < 0:
                 value = load3(ps, SHADOW_VALUE, i)
                 kept = 1.0

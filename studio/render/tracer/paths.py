@@ -26,7 +26,8 @@ SHADOW_DIFFUSE = 48  # diffuse-class part of the pending contribution (first bou
 VISITED = 51  # 1 when the last bounce shaded a surface
 RAYS = 52  # traced so far
 LAST_SHARE = 53  # diffuse share of the last scattering, per channel, for lights with unequal gains
-STATE_ROWS = 56
+SHAPE_T, SHAPE_ODDS = 56, 57  # of HIT_SHAPE: how far it is, and how many lamps as bright it stands for
+STATE_ROWS = 58
 # Slots that rows are longer than a wave: a wave is a power of two, and rows so far apart would all fall on the same
 # lines of the processor's caches (measured on cornell: 11 % of a sample).
 SKEW = 80
