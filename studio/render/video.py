@@ -26,7 +26,6 @@ from studio.render.video_tags import LIMITED, Tags, video_missing
 from studio.render.video_view import Whole
 
 _PRORES = {"hq": "3", "4444": "4"}
-_SMALL_PX = 160
 _SAMPLES = 1024  # of a frame of PCM; AAC has its own
 _SRC = {(8, 3): "rgb24", (8, 4): "rgba", (16, 3): "rgb48le", (16, 4): "rgba64le"}
 _MATRIX = {1: 1, 9: 9}  # of H.273 -> swscale's tables, which have the same numbers for these
@@ -187,7 +186,7 @@ def _video_stream(
 ) -> tuple[Any, str]:
     """The stream, and the pixels that its encoder takes."""
     pixels = kind.pixels if alpha or not kind.pixels.startswith("yuva") else kind.pixels.replace("yuva", "yuv")
-    stream = container.add_stream(kind.codec, rate=rate, options=_options(kind, size, quality, bitrate_mbps, threads))
+    stream = container.add_stream(kind.codec, rate=rate, options=_options(kind, quality, bitrate_mbps, threads))
     context = stream.codec_context
     stream.width, stream.height, stream.pix_fmt = *size, pixels
     context.framerate, context.time_base = rate, 1 / rate
@@ -204,15 +203,15 @@ def _video_stream(
     return stream, pixels
 
 
-def _options(kind: Format, size: tuple[int, int], quality: int, bitrate_mbps: float, threads: int) -> dict[str, str]:
+def _options(kind: Format, quality: int, bitrate_mbps: float, threads: int) -> dict[str, str]:
     if kind.codec == "prores_ks":
         profile = {"profile": _PRORES[kind.profile], "vendor": "apl0"}
         return {**profile, "alpha_bits": "16"} if kind.alpha else profile
     rate = {} if bitrate_mbps else {"crf": f"{44 - 0.28 * quality:.1f}"}
     if kind.codec == "libx265":
         how = "log-level=none:range=limited" + (f":pools={threads}" if threads else "")
-        if size[1] < _SMALL_PX:  # its threads over frames mix up the times of a short movie with so few rows
-            how += ":frame-threads=1"
+        # of a movie shorter than its look ahead x265 leaves the times of reordered frames unset: there are none
+        how += ":bframes=0"
         return {**rate, "preset": "fast", "x265-params": how}
     return {**rate, "preset": "veryfast" if kind.bits == 8 else "fast"}
 

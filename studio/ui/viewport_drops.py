@@ -31,6 +31,7 @@ F64 = NDArray[np.float64]
 _RING = 40  # corners of the marker's circle
 _RING_PX = 26.0  # its radius on the screen, where nothing larger is known
 _EDGES = ((0, 1), (1, 3), (3, 2), (2, 0), (4, 5), (5, 7), (7, 6), (6, 4), (0, 4), (1, 5), (2, 6), (3, 7))
+_LEVEL = 0.999998  # cosine of a tenth of a degree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +146,8 @@ class ViewportDrops:
         up = np.array([0.0, 1.0, 0.0])
         if hit is not None:
             normal = hit.normal if float(hit.normal @ hit.normal) > 0.25 else up
+            if float(normal @ up) > _LEVEL * float(np.linalg.norm(normal)):
+                normal = up  # the buffer that tells normals rounds them; a floor is level
             return Spot(hit.id, hit.part, hit.position, normal)
         eye = Eye(self.view.camera, *self.view.size)
         ground = eye.on_plane(x, y, np.zeros(3), up)

@@ -346,8 +346,23 @@ def wait_for_pid(watched: Watched) -> int:
     return watched.view.worker_pid
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _others() -> None:
+    """Children that other tests of this process have left to be waited for are not these tests' concern."""
+    _earlier.update(children())
+
+
+_earlier: set[str] = set()
+
+
 def no_children() -> bool:
-    """Whether every worker that this process started has been waited for: no zombie is left."""
+    """Whether every worker that these tests started has been waited for: no zombie is left."""
+    live_pid = str(getattr(_shared_view, "worker_pid", 0))
+    return not set(children()) - _earlier - {live_pid}
+
+
+def children() -> list[str]:
+    """Workers and zombies of this process."""
     me, left = str(os.getpid()), []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -358,8 +373,7 @@ def no_children() -> bool:
                 continue  # it ended meanwhile
             if fields[1] == me and (fields[0] == "Z" or "studio.render.worker" in command):
                 left.append(entry.name)
-    live_pid = str(getattr(_shared_view, "worker_pid", 0))
-    return not [pid for pid in left if pid != live_pid]
+    return left
 
 
 def leftovers(watched: Watched) -> list[str]:
