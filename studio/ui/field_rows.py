@@ -19,7 +19,7 @@ from studio.commands.studio import Studio
 from studio.errors import StudioError
 from studio.scene import edits
 from studio.scene.animation import evaluate
-from studio.scene.entities import Id, MeshObject
+from studio.scene.entities import Constraint, Id, MeshObject, Path
 from studio.scene.euler import Angles, to_angles, to_quaternion
 from studio.scene.photometry import blackbody
 from studio.scene.scene import Scene
@@ -450,6 +450,13 @@ class MaterialsRow(Row):
         self.apply(lambda scene: edits.assign_material(scene, self.shared.ids, material, part=whole))
 
 
+class TargetRow(MenuRow):
+    """What constraints point at, by name."""
+
+    def __init__(self, studio: Studio, shared: Shared, parent: QWidget | None = None) -> None:
+        super().__init__(studio, shared, parent, choices=lambda: _targets(studio.scene, self.shared.ids))
+
+
 def make_row(studio: Studio, shared: Shared) -> Row:
     """The row of a field."""
     field = shared.field
@@ -461,6 +468,8 @@ def make_row(studio: Studio, shared: Shared) -> Row:
         return VectorRow(studio, shared, names=_morph_names(studio.scene, shared.ids[0]))
     if field.name == "image":
         return MenuRow(studio, shared, choices=lambda: _images(studio.scene))
+    if field.name == "target":
+        return TargetRow(studio, shared)
     if field.name == "group":
         return MenuRow(studio, shared, choices=lambda: _groups(studio.scene), editable=True)
     if shared.choices:
@@ -480,6 +489,19 @@ def _morph_names(scene: Scene, id_: Id) -> tuple[str, ...]:
 
 def _images(scene: Scene) -> list[tuple[str, str]]:
     return [("", tr("None")), *((key, image.name or key) for key, image in scene.images.items())]
+
+
+def _targets(scene: Scene, ids: Sequence[Id]) -> list[tuple[str, str]]:
+    """What the constraints of these ids may point at: anything but a constraint, a path where one is followed."""
+    constraints = [e for e in (scene.entities.get(id_) for id_ in ids) if isinstance(e, Constraint)]
+    paths_only = any(e.constraint == "follow_path" for e in constraints)
+    owners = {e.parent for e in constraints}
+    found = [
+        (id_, entity.name or id_)
+        for id_, entity in scene.entities.items()
+        if id_ not in owners and (isinstance(entity, Path) if paths_only else not isinstance(entity, Constraint))
+    ]
+    return [("", tr("None")), *found]
 
 
 def _groups(scene: Scene) -> list[tuple[str, str]]:

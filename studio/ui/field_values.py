@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from studio.commands.registry import N_
-from studio.scene.entities import Camera, Entity, Group, Id, MeshObject
+from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject, Path
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.photometry import units_of
@@ -26,11 +26,14 @@ TITLES = {
     Group: N_("Group"),
     MeshObject: N_("Object"),
     Camera: N_("Camera"),
+    Path: N_("Path"),
+    Constraint: N_("Constraint"),
     Light: N_("Light"),
     Material: N_("Material"),
 }
 _IN_PLACE = ("name", "visible", "locked", "translation", "rotation", "scale", "shear")
 _ELSEWHERE = ("parent",)  # the outliner's
+_WITHOUT_PLACE = ("name", "visible", "locked")  # what a constraint has of these: its own transform means nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,9 @@ def sections(scene: Scene, ids: Sequence[Id]) -> tuple[Section, ...]:
     out = []
     entities = [e for e in chosen if isinstance(e, Entity)]
     if entities:
-        out.append(_section(scene, Entity, entities, _IN_PLACE))
-    for kind in (Light, Camera, MeshObject, Group):
+        placed = [e for e in entities if not isinstance(e, Constraint)]
+        out.append(_section(scene, Entity, placed or entities, _IN_PLACE if placed else _WITHOUT_PLACE))
+    for kind in (Light, Camera, MeshObject, Group, Path, Constraint):
         found = [e for e in entities if type(e) is kind]
         if found:
             names = tuple(n for n in fields(kind) if n not in _IN_PLACE and n not in _ELSEWHERE)
@@ -105,8 +109,9 @@ def _section(scene: Scene, kind: type[msgspec.Struct], records: Sequence[Any], n
 
 
 def _is_plumbing(field: Field) -> bool:
-    """Fields that files need and no hand edits: skins, joints, the key of a mesh."""
-    return field.name in ("skin", "joints", "mesh")
+    """Fields that no hand types: skins, joints, the key of a mesh, the points of a path (they are dragged), the turn
+    that a constraint keeps."""
+    return field.name in ("skin", "joints", "mesh", "points", "offset_rotation")
 
 
 def _shared(field: Field, records: Sequence[Any]) -> Shared:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QToolButton
 
 from studio.commands.studio import Studio
 from studio.scene import keying
-from studio.scene.entities import Camera, MeshObject
+from studio.scene.entities import Camera, Constraint, MeshObject, Path
 from studio.scene.geometry import Morph, make_mesh
 from studio.scene.lights import Light
 from studio.scene.materials import Material
@@ -347,3 +347,25 @@ def test_units_are_words_of_the_language(studio, inspector):
         assert _number(inspector, "exposure").text() == "0 档"
     finally:
         i18n.set_language("en")
+
+
+def test_the_target_of_a_constraint_is_chosen_by_name(inspector, studio, qtbot):
+    with studio.document.edit("Constrain") as edit:
+        edit.scene = edit.scene.add(
+            Constraint(id="look", parent="cam"),
+            Constraint(id="follow", parent="cam", constraint="follow_path"),
+            Path(id="rail", name="Rail"),
+        )
+
+    def offered():
+        menu = inspector.findChild(QComboBox, "field-target")
+        return menu, [menu.itemData(row) for row in range(menu.count())]
+
+    studio.select(["look"])
+    menu, ids = offered()
+    assert ids == ["", "l0", "l1", "l2", "l3", "spot", "body", "rail"], "not itself, its owner or other rules"
+    menu.setCurrentIndex(ids.index("body"))
+    menu.activated.emit(menu.currentIndex())
+    assert studio.scene.entities["look"].target == "body"
+    studio.select(["follow"])
+    qtbot.waitUntil(lambda: offered()[1] == ["", "rail"])  # a path is what is followed

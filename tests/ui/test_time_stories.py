@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
+from studio.assets.gltf.writer import save_gltf
+from studio.assets.load import load_scene
 from tests.ui.test_timeline import drag
 
 
@@ -94,6 +98,36 @@ def test_keys_become_a_clip_that_is_moved_and_retimed(moving: Any, qtbot: QtBot,
     studio.frame = strip.end
     assert studio.posed.entities[lamp].translation == pytest.approx((2.0, 1.0, 0.0), abs=1e-6)
     shot(moving, "retimed")
+
+
+def test_an_imported_clip_is_laid_and_retimed(moving: Any, qtbot: QtBot, shot: Any, tmp_path: Path) -> None:
+    studio = moving.application.studio
+    (lamp,) = studio.selection
+    studio.run("time.make_clip", name="slide")
+    with studio.document.edit("Second clip") as edit:
+        slide = next(iter(edit.scene.clips.values()))
+        edit.scene = replace(
+            edit.scene, strips={}, clips={**edit.scene.clips, "b": replace(slide, id="b", name="glide")}
+        )
+    save_gltf(studio.scene, tmp_path / "walks.glb")
+    studio.show_scene(load_scene(tmp_path / "walks.glb")[0], None)
+    names = sorted(clip.name for clip in studio.scene.clips.values())
+    assert names == ["glide", "slide"], "several animations come as clips"
+    panel = moving.show_panel("strips")
+    qtbot.wait(50)
+    sheet = panel.sheet
+    QTest.mouseClick(moving.findChild(QToolButton, "strips.add"), Qt.MouseButton.LeftButton)
+    (strip,) = studio.scene.strips.values()
+    clip_frames = strip.clip_out - strip.clip_in
+    right = sheet.bar_of(strip)
+    end = QPoint(round(right.right()) - 1, round(right.center().y()))
+    drag(sheet, end, end - QPoint(round(clip_frames / 2 * sheet.scale.per_frame), 0), Qt.KeyboardModifier.AltModifier)
+    (strip,) = studio.scene.strips.values()
+    assert strip.speed == pytest.approx(2.0, rel=0.1)
+    lamp = next(id_ for id_, entity in studio.scene.entities.items() if type(entity).__name__ == "Light")
+    studio.frame = strip.end
+    assert studio.posed.entities[lamp].translation == pytest.approx((2.0, 1.0, 0.0), abs=1e-3)
+    shot(moving, "imported-clip")
 
 
 def test_a_layout_from_before_there_was_a_timeline_still_loads(window: Any) -> None:
