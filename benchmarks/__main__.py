@@ -15,10 +15,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.exr import COLUMNS as EXR_COLUMNS
+from benchmarks.jobs import COLUMNS as JOB_COLUMNS
 from benchmarks.materials import COLUMNS as MATERIAL_COLUMNS
 from benchmarks.parity import COLUMNS as PARITY_COLUMNS
 from benchmarks.render import COLUMNS
 from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
+from benchmarks.video import COLUMNS as VIDEO_COLUMNS
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = (
@@ -40,7 +43,15 @@ def run(name: str) -> list[Row]:
 
 def columns(name: str) -> dict[str, str]:
     """The columns of a benchmark's table."""
-    own = {"render": COLUMNS, "scene": SCENE_COLUMNS, "parity": PARITY_COLUMNS, "materials": MATERIAL_COLUMNS}
+    own = {
+        "exr": EXR_COLUMNS,
+        "jobs": JOB_COLUMNS,
+        "materials": MATERIAL_COLUMNS,
+        "parity": PARITY_COLUMNS,
+        "render": COLUMNS,
+        "scene": SCENE_COLUMNS,
+        "video": VIDEO_COLUMNS,
+    }
     return own.get(name, TARGET_COLUMNS)
 
 

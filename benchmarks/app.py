@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.display import on_a_display
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
 
 WINDOW_S = 3.0
 _LIMIT_S = 120.0
@@ -81,11 +81,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        if not shutil.which("xvfb-run"):
-            say("there is no display and no xvfb-run, so nothing was measured")
-            return
-        os.execvp("xvfb-run", ["xvfb-run", "-a", sys.executable, *sys.argv])
+    if not on_a_display():
+        return
     rows = measure(args.scene.resolve() if args.scene.is_file() else None, turns=args.turns)
     command = " ".join(["python benchmarks/app.py", *sys.argv[1:]])
     report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)

@@ -12,10 +12,7 @@ Xvfb where there is none.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.display import on_a_display, own_folders
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
 
 FRAME_MS = 1000.0 / 60.0
 LIGHTS, KEYS = 125, 100
@@ -151,13 +149,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        if not shutil.which("xvfb-run"):
-            say("there is no display and no xvfb-run, so nothing was measured")
-            return
-        os.execvp("xvfb-run", ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24", sys.executable, *sys.argv])
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"MYRIAD_CONFIG": f"{folder}/config", "MYRIAD_DATA": f"{folder}/data"}
+    if not on_a_display():
+        return
+    with own_folders():
         rows = measure(args.steps)
     command = " ".join(["python benchmarks/curves.py", *sys.argv[1:]])
     columns = dict(TARGET_COLUMNS) | {"p95": "95th percentile", "cpu": "processor"}

@@ -11,7 +11,6 @@ render for both together.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import studio
-from benchmarks.stand.measure import Row, machine
+from benchmarks.stand.measure import Row, machine, report
 from studio.render.export import ExportSettings, look_of, render_settings
 from studio.render.queue import Queue
 from studio.render.queue_run import Runner
@@ -30,6 +29,16 @@ from studio.render.session import RenderSession
 from studio.scene.scene import Scene
 
 TARGET = 1.0
+COLUMNS = {
+    "what": "what",
+    "plain_s": "alone, s",
+    "queue_s": "by the queue, s",
+    "wall_percent": "longer by %",
+    "bookkeeping_percent": "bookkeeping, cpu %",
+    "worker_percent": "cut rounds, cpu %",
+    "target": "at most",
+    "met": "met",
+}
 
 
 def worker_seconds(session: RenderSession) -> float:
@@ -77,7 +86,8 @@ def plain(session: RenderSession, scene: Scene, settings: ExportSettings, folder
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python benchmarks/jobs.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--frames", type=int, default=3)
@@ -112,9 +122,11 @@ def main() -> int:
         "bookkeeping_percent": round(cpu / render * 100, 2),
         "worker_percent": round(worker / render * 100, 2),
         "target": TARGET,
+        "met": queued[0] / alone[0] - 1 <= TARGET / 100,
         **machine(),
     }
-    print(json.dumps(row) if args.json else row)
+    command = " ".join(["python benchmarks/jobs.py", *sys.argv[1:]])
+    report([row], COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
     return 0
 
 

@@ -12,11 +12,8 @@ the second. Medians, and the 95th percentile beside them. Needs a display; start
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -26,7 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.display import on_a_display, own_folders
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
 
 FRAME_MS, SEARCH_MS = 1000.0 / 60.0, 5.0
 QUERIES = ("", "oak", "oak chair", "mutou", "mt", "木", "kind:hdri", "tag:wood chair", "set07 brass", "fav")
@@ -146,14 +144,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        if not shutil.which("xvfb-run"):
-            say("there is no display and no xvfb-run, so nothing was measured")
-            return
-        os.execvp("xvfb-run", ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24", sys.executable, *sys.argv])
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"MYRIAD_CONFIG": f"{folder}/config", "MYRIAD_DATA": f"{folder}/data"}
-        rows = measure(args.assets, args.steps, Path(folder))
+    if not on_a_display():
+        return
+    with own_folders() as folder:
+        rows = measure(args.assets, args.steps, folder)
     command = " ".join(["python benchmarks/library.py", *sys.argv[1:]])
     report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
 

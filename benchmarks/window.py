@@ -12,11 +12,8 @@ starts Xvfb where there is none.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +22,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.display import on_a_display, own_folders
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
 
 DRAG_MS, INSPECTOR_MS = 8.0, 16.0
 _WARM_UP = 5
@@ -108,13 +106,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        if not shutil.which("xvfb-run"):
-            say("there is no display and no xvfb-run, so nothing was measured")
-            return
-        os.execvp("xvfb-run", ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24", sys.executable, *sys.argv])
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"MYRIAD_CONFIG": f"{folder}/config", "MYRIAD_DATA": f"{folder}/data"}
+    if not on_a_display():
+        return
+    with own_folders():
         rows = measure(args.steps)
     command = " ".join(["python benchmarks/window.py", *sys.argv[1:]])
     report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)

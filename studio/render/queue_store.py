@@ -15,7 +15,6 @@ pictures themselves are where they are.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 import threading
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from studio.errors import CannotWrite, Unsupported, UsageError
+from studio.resources import data_folder
 
 VERSION = 1
 BUSY_S = 20.0
@@ -73,19 +73,9 @@ INSERT INTO meta VALUES ('revision', '1');
 """
 
 
-def data_root() -> Path:
-    """The folder of what the studio keeps for itself; MYRIAD_DATA names another one than the user's."""
-    wanted = os.environ.get("MYRIAD_DATA")
-    if wanted:
-        return Path(wanted).absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("myriad-studio", appauthor=False))
-
-
 def queue_file(path: Path | None = None) -> Path:
     """The database of a queue: of this path, or the user's."""
-    return (path if path is not None else data_root() / "queue" / "queue.sqlite").absolute()
+    return (path if path is not None else data_folder() / "queue" / "queue.sqlite").absolute()
 
 
 class Store:

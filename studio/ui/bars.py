@@ -23,7 +23,13 @@ def bar() -> QHBoxLayout:
 
 
 def button(
-    name: str, icon: str, label: str, press: Callable[[], object], *, text: bool = False, checkable: bool = False
+    name: str,
+    icon: str,
+    label: str,
+    press: Callable[[], object] | None = None,
+    *,
+    text: bool = False,
+    checkable: bool = False,
 ) -> QToolButton:
     """A button with an icon; `label` (English) is its tool tip, and stands beside the icon with `text`."""
     made = QToolButton()
@@ -36,7 +42,8 @@ def button(
     if text:
         say(made.setText, label)
         made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    made.clicked.connect(lambda: press())
+    if press is not None:
+        made.clicked.connect(lambda: press())
     return made
 
 
@@ -80,11 +87,13 @@ class Menu(QComboBox):
             self.setCurrentIndex(row)
 
 
-def number(studio: Studio, name: str, label: str, range_: Range, value: float, *, unit: str = "") -> NumberEdit:
-    """A number; what it refuses is told."""
+def number(
+    studio: Studio, name: str, label: str, range_: Range, value: float, *, unit: str = "", width: int = 64
+) -> NumberEdit:
+    """A number, `width` units wide; what it refuses is told."""
     made = NumberEdit(range_, unit)
     made.setObjectName(name)
-    made.setFixedWidth(theme.size(64))
+    made.setFixedWidth(theme.size(width))
     say(made.setAccessibleName, label)
     say(made.setToolTip, label)
     made.set_value(value)

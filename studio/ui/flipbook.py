@@ -99,11 +99,11 @@ class Flipbook(QWidget):
         bars.labelled(top, N_("Exposure"), self.exposure)
         top.addWidget(self.step_menu)
 
-        self.first_button = bars.button("flipbook-first", "to_start", N_("To the first frame"), self.to_first)
-        self.back_button = bars.button("flipbook-back", "step_back", N_("Previous frame"), lambda: self.step(-1))
+        self.first_button = bars.button("flipbook-first", "to-start", N_("To the first frame"), self.to_first)
+        self.back_button = bars.button("flipbook-back", "previous-frame", N_("Previous frame"), lambda: self.step(-1))
         self.play_button = bars.button("flipbook-play", "play", N_("Play"), self.toggle, checkable=True)
-        self.next_button = bars.button("flipbook-next", "step_next", N_("Next frame"), lambda: self.step(1))
-        self.last_button = bars.button("flipbook-last", "to_end", N_("To the last frame"), self.to_last)
+        self.next_button = bars.button("flipbook-next", "next-frame", N_("Next frame"), lambda: self.step(1))
+        self.last_button = bars.button("flipbook-last", "to-end", N_("To the last frame"), self.to_last)
         self.loop_menu = bars.Menu(
             "flipbook-loop",
             N_("At the end"),

@@ -29,7 +29,6 @@ from PySide6.QtWidgets import (
     QSlider,
     QSplitter,
     QStackedWidget,
-    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -42,7 +41,7 @@ from studio.assets.library_kinds import KINDS
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.errors import StudioError
-from studio.ui import theme
+from studio.ui import bars, theme
 from studio.ui.i18n import say, tr, translated
 from studio.ui.library_grid import LARGEST, SMALLEST, USUAL, LibraryGrid
 from studio.ui.library_model import KIND_TITLES, LibraryModel, ThumbnailShelf, kind_icon, stars
@@ -167,7 +166,7 @@ class LibraryPanel(QWidget):
             self.sort.addItem("", key)
         self.sort.currentIndexChanged.connect(lambda: self._search())
         say(self.sort.setAccessibleName, N_("Order"))
-        self.rows = self._button("library-rows", "rows", N_("Show as a list"), checkable=True)
+        self.rows = bars.button("library-rows", "rows", N_("Show as a list"), checkable=True)
         self.rows.toggled.connect(self._show_rows)
         self.side = QSlider(Qt.Orientation.Horizontal)
         self.side.setObjectName("library-size")
@@ -178,19 +177,10 @@ class LibraryPanel(QWidget):
         self.side.valueChanged.connect(self.grid_side)
         say(self.side.setAccessibleName, N_("Size of the thumbnails"))
         say(self.side.setToolTip, N_("Size of the thumbnails"))
-        self.add = self._button("library-add", "add", N_("Add a folder"))
+        self.add = bars.button("library-add", "add", N_("Add a folder"))
         self.add.clicked.connect(lambda: self._desk.give("library.add_folder"))
         self._bar = _rows(bar, 2)
         return bar
-
-    def _button(self, name: str, icon: str, told: str, *, checkable: bool = False) -> QToolButton:
-        button = QToolButton()
-        button.setObjectName(name)
-        button.setIcon(theme.icon(icon))
-        button.setCheckable(checkable)
-        say(button.setToolTip, told)
-        say(button.setAccessibleName, told)
-        return button
 
     def _make_details(self) -> QWidget:
         """What is known of the selected assets, to be changed here."""
@@ -200,7 +190,7 @@ class LibraryPanel(QWidget):
         column.setContentsMargins(theme.size(6), theme.size(4), theme.size(6), theme.size(4))
         column.setSpacing(theme.size(4))
         self._facts = _rows(column, 3)
-        self.favourite = self._button("library-favourite", "favourite", N_("Favourite"), checkable=True)
+        self.favourite = bars.button("library-favourite", "favourite", N_("Favourite"), checkable=True)
         self.favourite.clicked.connect(lambda on: self._attempt("library.favourite", assets=self._chosen_ids(), on=on))
         self.rating = QComboBox()
         self.rating.setObjectName("library-rating")

@@ -29,9 +29,8 @@ from studio.render.live_pick import pick
 from studio.render.output import write_image
 from studio.render.snapshots import Snapshot
 from studio.scene import color
-from studio.ui import theme
+from studio.ui import bars, theme
 from studio.ui.developing import CHANNELS, COMPARISONS
-from studio.ui.expressions import Entry
 from studio.ui.flow import FlowLayout, flow_bar
 from studio.ui.i18n import say, tr, translated
 from studio.ui.live_render import SIZES, Comparison, LiveRender, Print
@@ -133,18 +132,7 @@ class RenderView(QWidget):
     def _button(
         self, icon: str, name: str, press: Callable[[], object], *, text: bool = False, checkable: bool = False
     ) -> QToolButton:
-        button = QToolButton()
-        button.setObjectName(f"render-{icon}")
-        button.setIcon(theme.icon(icon))
-        button.setCheckable(checkable)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        say(button.setToolTip, name)
-        say(button.setAccessibleName, name)
-        if text:
-            say(button.setText, name)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        button.clicked.connect(lambda: press())
-        return button
+        return bars.button(f"render-{icon}", icon, name, press, text=text, checkable=checkable)
 
     def _menu(self, name: str, label: str, items: list[tuple[str, object]]) -> QComboBox:
         menu = QComboBox()
@@ -158,14 +146,7 @@ class RenderView(QWidget):
         return menu
 
     def _number(self, name: str, label: str, range_: Range, value: float) -> NumberEdit:
-        number = NumberEdit(range_)
-        number.setObjectName(name)
-        number.setFixedWidth(theme.size(56))
-        say(number.setAccessibleName, label)
-        say(number.setToolTip, label)
-        number.set_value(value)
-        number.refused.connect(lambda sentence: self._studio.face.notify(sentence, kind="warning"))
-        return number
+        return bars.number(self._studio, name, label, range_, value, width=56)
 
     def _labelled(self, bar: FlowLayout, text: str, widget: QWidget) -> None:
         label = QLabel()
@@ -202,10 +183,10 @@ class RenderView(QWidget):
         self.compare_menu.activated.connect(self._compare)
         self.camera_menu.activated.connect(lambda: self.look_from(self.camera_menu.currentData()))
         self.shelf.chosen.connect(lambda snapshot: self._compare())
-        _edits(self.samples, lambda value: self.live.configure(samples=round(value)))
-        _edits(self.segments, lambda value: self.live.configure(depth=round(value)))
-        _edits(self.exposure, lambda value: self._looks())
-        _edits(self.gamma, lambda value: self._looks())
+        bars.edited(self.samples, lambda value: self.live.configure(samples=round(value)))
+        bars.edited(self.segments, lambda value: self.live.configure(depth=round(value)))
+        bars.edited(self.exposure, lambda value: self._looks())
+        bars.edited(self.gamma, lambda value: self._looks())
         self.canvas.hovered.connect(self._hover)
         self.canvas.clicked.connect(self._click)
         self.canvas.marked.connect(self.choose_region)
@@ -471,27 +452,6 @@ class RenderView(QWidget):
             )
 
         self.live.take_film(write)
-
-
-def _edits(number: NumberEdit, act: Callable[[float], object]) -> None:
-    """Let a number of the bar be edited: nothing undoes it, it is no part of the scene."""
-    start = [0.0]
-
-    def changed(entry: Entry) -> None:
-        value = entry.new(start[0])
-        value = max(value, number.range.lo) if number.range.lo is not None else value
-        value = min(value, number.range.hi) if number.range.hi is not None else value
-        number.set_value(value)
-        act(value)
-
-    def ended(kept: bool) -> None:
-        if not kept:
-            number.set_value(start[0])
-            act(start[0])
-
-    number.began.connect(lambda: start.__setitem__(0, number.value))
-    number.changed.connect(changed)
-    number.ended.connect(ended)
 
 
 def _clock(seconds: float) -> str:
