@@ -17,16 +17,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.exr import COLUMNS as EXR_COLUMNS
 from benchmarks.jobs import COLUMNS as JOB_COLUMNS
+from benchmarks.layers import COLUMNS as LAYER_COLUMNS
 from benchmarks.materials import COLUMNS as MATERIAL_COLUMNS
+from benchmarks.mixer import COLUMNS as MIXER_COLUMNS
 from benchmarks.parity import COLUMNS as PARITY_COLUMNS
 from benchmarks.render import COLUMNS
 from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
+from benchmarks.table import COLUMNS as LIGHT_TABLE_COLUMNS
 from benchmarks.video import COLUMNS as VIDEO_COLUMNS
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = (
-    "start", "app", "window", "library", "bvh", "lights", "scene", "scrub",
-    "curves", "viewport", "parity", "materials", "interactive", "exr", "video", "jobs", "render"
+    "start", "app", "window", "library", "bvh", "lights", "linking", "scene", "scrub",
+    "curves", "table", "mixer", "viewport", "shadows", "parity", "materials", "interactive", "exr", "layers", "video",
+    "jobs", "render"
 )  # fmt: skip
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 
@@ -46,10 +50,13 @@ def columns(name: str) -> dict[str, str]:
     own = {
         "exr": EXR_COLUMNS,
         "jobs": JOB_COLUMNS,
+        "layers": LAYER_COLUMNS,
         "materials": MATERIAL_COLUMNS,
+        "mixer": MIXER_COLUMNS,
         "parity": PARITY_COLUMNS,
         "render": COLUMNS,
         "scene": SCENE_COLUMNS,
+        "table": LIGHT_TABLE_COLUMNS,
         "video": VIDEO_COLUMNS,
     }
     return own.get(name, TARGET_COLUMNS)

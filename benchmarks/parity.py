@@ -46,7 +46,7 @@ def viewport_picture(renderer: Renderer, flat: FlatScene, size: int) -> F32:
     fine = Target(renderer.device, size * SAMPLING, size * SAMPLING)
     try:
         for _ in range(STILL_SAMPLES):
-            renderer.draw(fine, ViewCamera.of(flat.camera), Look(), quality=Quality.STILL)
+            renderer.draw(fine, ViewCamera.of(flat.camera), Look(shadows=False), quality=Quality.STILL)
         sums = np.frombuffer(fine.extra("sum", 4, "f4")[0].read(), np.float32)
         pixels = sums.reshape(fine.height, fine.width, 4)[::-1] / np.float32(STILL_SAMPLES)
     finally:

@@ -61,7 +61,7 @@ class Ours:
     def frame(self) -> tuple[float, float]:
         """Wall and processor seconds of one frame."""
         start = clocks()
-        look = Look(exposure_ev=self.flat.camera.exposure_ev, background=(0.0, 0.0, 0.0))
+        look = Look(exposure_ev=self.flat.camera.exposure_ev, background=(0.0, 0.0, 0.0), shadows=False)
         self.renderer.draw(self.target, ViewCamera.of(self.flat.camera), look, quality=Quality.MOVING)
         self.device.flush()
         end = clocks()
@@ -93,7 +93,7 @@ class Ours:
         self.device.release()
 
 
-def eevee(plain: Path, size: tuple[int, int], turns: int) -> dict[str, Any]:
+def eevee(plain: Path, size: tuple[int, int], turns: int, *, shadows: bool = False) -> dict[str, Any]:
     """What EEVEE took; {"left_out": why} where it cannot be asked."""
     python = os.environ.get("MYRIAD_BPY_PYTHON", "")
     if not python:
@@ -105,6 +105,8 @@ def eevee(plain: Path, size: tuple[int, int], turns: int) -> dict[str, Any]:
         str(plain.with_suffix(".npy")),
     ]
     command += ["--size", f"{size[0]}x{size[1]}", "--turns", str(turns)]
+    if shadows:
+        command.append("--shadows")
     if not os.environ.get("DISPLAY"):
         if shutil.which("xvfb-run") is None:
             return {"left_out": "there is no display and no xvfb-run"}

@@ -20,7 +20,7 @@ from studio.errors import StudioError, UsageError
 if TYPE_CHECKING:
     from studio.command_line.console import Console
 
-COMMANDS = ("render", "merge", "info", "convert", "demo", "doctor", "bench", "app", "playblast", "queue")
+COMMANDS = ("render", "merge", "info", "audit", "convert", "demo", "doctor", "bench", "app", "playblast", "queue")
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_look(merge)
     info = add("info", "Say what a scene or a partial render holds.")
     info.add_argument("scene", metavar="SCENE", help=".glb, .gltf, .obj, a project or a .part")
+    _add_audit(add("audit", "Say which lights a frame could do without, and which go wrong."))
     convert = add("convert", "Convert a scene to .glb, .gltf or a project.")
     convert.add_argument("scene", metavar="IN", help=".glb, .gltf, .obj or a project")
     convert.add_argument("output", metavar="OUT", help=".glb, .gltf or a project folder NAME.studio")
@@ -100,6 +101,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     add("--time-limit", metavar="S", help="stop after so many seconds, with a checkpoint and exit code 124")
     add("--aov", action="append", default=[], metavar="NAME", help="add a layer to the EXR; may be repeated")
     add("--light-groups", action="store_true", help="add a layer for each light group")
+    add("--light-layers", action="store_true", help="also write OUT.lights.exr, with a layer for every light")
     add("--cryptomatte", action="store_true", help="add mattes of objects and materials")
     add("--partial", action="store_true", help="write a .part for studio merge instead of a picture")
     add("--resume", action="store_true", help="go on from a checkpoint; finished frames are kept")
@@ -107,6 +109,19 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     add("--codec", metavar="NAME", help="of a movie: h264 (.mp4), h264-10, h265, h265-10, prores-422hq (.mov), ...")
     _add_reading(render)
     _add_look(render)
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    add = audit.add_argument
+    add("scene", metavar="SCENE", help=".glb, .gltf, .obj or a project")
+    add("--frame", metavar="N", help="the frame (default: the first)")
+    add("--camera", default="", metavar="NAME", help="look through this camera")
+    add("--size", default="1280x720", metavar="WxH", help="the final picture's shape (default 1280x720)")
+    add("--samples", default="32", metavar="N", help="samples a pixel of the quick render (default 32)")
+    add("--view", metavar="NAME", help="OCIO view through which light is judged (default ACES 2.0 SDR)")
+    add("--device", default="auto", metavar="NAME", help="auto (default), cuda, metal, vulkan or cpu")
+    add("--json", action="store_true", help="print JSON, one object a line")
+    _add_reading(audit)
 
 
 def _add_playblast(playblast: argparse.ArgumentParser) -> None:
@@ -179,6 +194,7 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     add("--seed", metavar="N", help="another pattern of noise")
     add("--aov", action="append", default=[], metavar="NAME", help="add a layer to the EXR; may be repeated")
     add("--light-groups", action="store_true", help="add a layer for each light group")
+    add("--light-layers", action="store_true", help="also write OUT.lights.exr, with a layer for every light")
     add("--cryptomatte", action="store_true", help="add mattes of objects and materials")
     add("--denoise", action="store_true", help="denoise (Open Image Denoise)")
     add("--view", metavar="NAME", help="OCIO view of pictures and movies (default ACES 2.0 SDR)")

@@ -48,3 +48,9 @@ class CannotWrite(StudioError):
     """An output file or folder could not be written."""
 
     code = 14
+
+
+class Cancelled(StudioError):
+    """Whoever asked for it did not want it any more."""
+
+    code = 130

@@ -80,6 +80,7 @@ def test_exit_codes_of_the_errors_are_those_of_the_command_line() -> None:
         "DeviceFault": 12,
         "OutOfDeviceMemory": 13,
         "CannotWrite": 14,
+        "Cancelled": 130,
     }
 
 

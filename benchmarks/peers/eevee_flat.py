@@ -2,8 +2,8 @@
 
     xvfb-run -a $MYRIAD_BPY_PYTHON benchmarks/peers/eevee_flat.py SCENE.npz OUT.npy [--size 640x360] [--turns 3]
 
-One sample a frame, no shadows. The first frame compiles shaders and is given apart; the clock runs over the render
-call with the scene kept on the card (persistent data), as in a viewport.
+One sample a frame, no shadows but with --shadows. The first frame compiles shaders and is given apart; the clock runs
+over the render call with the scene kept on the card (persistent data), as in a viewport.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def main() -> None:
     parser.add_argument("out")
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--shadows", action="store_true")
     args = parser.parse_args()
     width, height = (int(n) for n in args.size.split("x"))
     build(read(args.scene))
     scene, seconds = bpy.context.scene, []
     scene.render.engine = "BLENDER_EEVEE"
-    scene.eevee.taa_render_samples, scene.eevee.use_shadows = 1, False
+    scene.eevee.taa_render_samples, scene.eevee.use_shadows = 1, args.shadows
     scene.render.resolution_x, scene.render.resolution_y = width, height
     scene.render.resolution_percentage, scene.render.use_persistent_data = 100, True
     scene.render.image_settings.file_format, scene.render.image_settings.color_depth = "OPEN_EXR", "32"

@@ -7,6 +7,7 @@ path: camera to ball, ball to lamp). A single convex ball shadows nothing, so th
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from studio.scene.entities import Camera, MeshObject
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten
 from studio.scene.geometry import Image, Mesh, make_image, make_mesh
+from studio.scene.light_shaping import PROFILE_COLUMNS, PROFILE_ROWS
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.scene import Scene
@@ -91,6 +93,24 @@ def sky() -> Image:
     return make_image(pixels / np.float32(1000.0), colour_space="linear", name="sky")
 
 
+def profile() -> Image:
+    """An IES profile, brightest a little beside the axis and uneven around it."""
+    away = np.radians(np.arange(PROFILE_ROWS))[:, None]
+    turn = 2.0 * np.pi * np.arange(PROFILE_COLUMNS)[None, :] / PROFILE_COLUMNS
+    values = (0.15 + np.cos(2.5 * (away - 0.15)) ** 2) * (0.65 + 0.35 * np.cos(3.0 * turn + 0.4))
+    values = np.where(away < np.pi / 2, values, 0.1 * values)
+    return make_image((values / values.max()).astype(np.float32)[..., None], colour_space="data", name="profile")
+
+
+def slide() -> Image:
+    """A gobo of coloured fields with a dark frame, eight bits a channel."""
+    y, x = np.mgrid[0:64, 0:64] / 64.0
+    rings = 0.5 + 0.5 * np.sin(20.0 * np.hypot(x - 0.4, y - 0.55))
+    pixels = np.stack([rings, 0.3 + 0.7 * x, np.where(y > 0.5, 0.9, 0.25)], axis=-1)
+    pixels[(x < 0.1) | (y > 0.9)] = 0.02
+    return make_image(np.rint(pixels * 255.0).astype(np.uint8), colour_space="srgb", name="slide")
+
+
 def sheet(width: float, height: float, cells: int) -> Mesh:
     """A flat lamp in xy that faces -z."""
     line = np.linspace(-0.5, 0.5, cells + 1)
@@ -128,6 +148,54 @@ def _mesh_light(mesh: Mesh, nits: float, place: tuple[float, float, float] = _PL
 
 
 @functools.cache
+def options() -> dict[str, tuple[object, ...]]:
+    """Lights that are shaped by direction, have a picture, are counted in other units or shine on some things only."""
+    rays, picture = profile(), slide()
+    doors: dict[str, Any] = {
+        "barn_left_deg": 6.0, "barn_right_deg": 9.0, "barn_top_deg": 90.0, "barn_bottom_deg": 4.0,
+        "barn_softness_deg": 5.0,
+    }  # fmt: skip
+    spot: dict[str, Any] = {"inner_cone_deg": 8.0, "outer_cone_deg": 20.0}
+    sides: dict[str, Any] = {"width_m": 1.6, "height_m": 0.8}
+    plate = sheet(0.1, 0.1, 1)
+    other = MeshObject(id="other", mesh=plate.key, materials=("ball",), translation=(0.0, 0.0, 50.0))
+    lit, unlit = _light("spot", "cd", 60.0, **spot), _light("point", "cd", 40.0, place=(-2.0, 1.0, 1.5), radius_m=0.0)
+    soft = _light("rectangle", "nt", 20.0, place=(-1.6, 1.0, 1.8), **sides)
+    change = msgspec.structs.replace
+    return {
+        "point, profile": (rays, _light("point", "cd", 60.0, radius_m=0.0, ies=rays.key)),
+        "spot, profile": (rays, _light("spot", "cd", 90.0, ies=rays.key, **spot)),
+        "sphere, profile": (rays, _light("point", "cd", 60.0, radius_m=0.5, ies=rays.key)),
+        "spot, gobo": (
+            picture,
+            _light("spot", "cd", 90.0, gobo=picture.key, gobo_scale=0.8, gobo_rotation_deg=25.0, **spot),
+        ),
+        "spot, barn doors": (_light("spot", "cd", 60.0, **spot, **doors),),
+        "rectangle, barn doors": (_light("rectangle", "nt", 30.0, **sides, **doors),),
+        "disk, barn doors": (_light("disk", "nt", 30.0, radius_m=0.7, **doors),),
+        "rectangle, spread": (_light("rectangle", "nt", 40.0, spread_deg=50.0, **sides),),
+        "disk, spread": (_light("disk", "nt", 40.0, radius_m=0.5, spread_deg=35.0),),
+        "rectangle, picture": (picture, _light("rectangle", "nt", 40.0, image=picture.key, **sides)),
+        "disk, picture": (picture, _light("disk", "nt", 40.0, radius_m=0.7, image=picture.key)),
+        "rectangle, watts": (_light("rectangle", "W", 0.1, **sides),),
+        "sphere, normalised": (_light("sphere", "nt", 60.0, radius_m=0.5, normalize=True),),
+        "sphere, gains": (_light("sphere", "nt", 20.0, radius_m=0.5, diffuse_gain=0.6, specular_gain=2.0),),
+        "cylinder, unseen in reflections": (
+            _light("cylinder", "nt", 30.0, radius_m=0.15, length_m=2.0, seen_in_reflections=False),
+        ),
+        "linked, only others": (
+            plate, other, lit, change(unlit, id="unlit", light_link_mode="only", light_links=("other",)),
+        ),
+        "linked, all but this": (
+            plate, other, lit, change(soft, id="unlit", light_link_mode="except", light_links=("ball_object",)),
+        ),
+        "linked, only this": (
+            plate, other, change(soft, light_link_mode="only", light_links=("ball_object",)),
+        ),
+    }  # fmt: skip
+
+
+@functools.cache
 def stages() -> dict[str, tuple[object, ...]]:
     """What makes the light, by name."""
     picture = sky()
@@ -147,6 +215,7 @@ def stages() -> dict[str, tuple[object, ...]]:
         "distant, wide": (_light("distant", "lx", 4.0, angle_deg=40.0),),
         "dome": (dome,),
         "dome with a sky": (picture, msgspec.structs.replace(dome, image=picture.key, intensity=1000.0)),
+        **options(),
         "mesh, a sheet": _mesh_light(sheet(1.6, 0.8, 6), 20.0),
         "mesh, a ball": _mesh_light(round_mesh(5, 6, radius=0.5, smooth=False), 20.0),
         "mesh, a tube": _mesh_light(round_mesh(6, 8, radius=0.15, stretch=7.0, smooth=False), 30.0),

@@ -24,7 +24,7 @@ def _row(
     d = vec3(rays[i, 3], rays[i, 4], rays[i, 5])
     _t, row, _k, _u, _v = traverse.trace(
         nodes, tris, indices, vertices, inst, parts, materials, slots, texels, images,
-        root, o, d, 0.0, traverse.FAR, 0, ti.cast(i, ti.u32), any_hit,
+        root, o, d, 0.0, traverse.FAR, 0, ti.cast(i, ti.u32), any_hit, parts, 0,
     )  # fmt: skip
     return row
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from studio.assets.files import read_file
 from studio.assets.library_kinds import MATERIAL, MATERIAL_SUFFIX, RIG, RIG_SUFFIX
 from studio.errors import BadAsset, CannotWrite
-from studio.scene.entities import Id, MeshObject
-from studio.scene.lights import Light
+from studio.scene.entities import Entity, Group, Id, MeshObject, renamed_states
+from studio.scene.lights import IMAGE_FIELDS, Light
 from studio.scene.scene import Scene
 from studio.scene.scene_file import asset_name, read_scene, write_scene
 
@@ -70,9 +71,38 @@ def rig_part(scene: Scene, ids: Iterable[Id], name: str) -> Scene:
                 x, y, z = entity.translation
                 entity = msgspec.structs.replace(entity, translation=(x - middle[0], y - middle[1], z - middle[2]))
             entities[id_] = entity
-    used = {light.image for light in entities.values() if isinstance(light, Light)}
+    entities = {id_: _on_its_own(entity, entities) for id_, entity in entities.items()}
+    used = _thrown(entities.values())
     images = {key: image for key, image in scene.images.items() if key in used}
     return Scene(name=name, entities=entities, images=images)
+
+
+def _on_its_own(entity: Entity, kept: Mapping[Id, Entity]) -> Entity:
+    """An entity without what it says of entities that do not come along: links to objects, values in states, the path
+    or object that a rule scatters lamps on. Its lamps are lights like any others then."""
+    if isinstance(entity, Group):
+        values: dict[str, Any] = {}
+        if entity.states:
+            values["states"] = renamed_states(entity.states, {id_: id_ for id_ in kept})
+        if entity.scatter != "none" and not (entity.template in kept and entity.scatter in ("grid", "ring")):
+            values.update(scatter="none", template="", source="", made=())
+        return msgspec.structs.replace(entity, **values) if values else entity
+    if isinstance(entity, Light):  # links are to objects, and none comes along
+        free = {"light_links": (), "light_link_mode": "all", "shadow_links": (), "shadow_link_mode": "all"}
+        return msgspec.structs.replace(entity, **free)
+    return entity
+
+
+def _thrown(entities: Iterable[Entity]) -> set[str]:
+    """Keys of the images that lights throw or are shaped by, in the states of their rigs too."""
+    used: set[object] = set()
+    for entity in entities:
+        if isinstance(entity, Light):
+            used.update(getattr(entity, name) for name in IMAGE_FIELDS)
+        elif isinstance(entity, Group):
+            for state in entity.states:
+                used.update(values.get(name, "") for values in state.values.values() for name in IMAGE_FIELDS)
+    return {key for key in used if isinstance(key, str) and key}
 
 
 def _middle(scene: Scene, lights: list[Id]) -> tuple[float, float, float]:

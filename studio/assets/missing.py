@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from studio.assets.library_kinds import IMAGE, is_passed_over, kind_of
+from studio.assets.library_kinds import IES, IMAGE, is_passed_over, kind_of
 from studio.errors import StudioError
 from studio.scene.geometry import Image
 from studio.scene.project_paths import with_paths
@@ -87,13 +87,15 @@ def _shared(file: str, path: str) -> int:
 
 
 def _holds(image: Image, file: str) -> bool:
-    """Whether a picture file holds the pixels of an image; its size is looked at before it is decoded whole."""
-    if kind_of(file) != IMAGE:
+    """Whether a picture or IES file holds the pixels of an image; its size is looked at before it is compared whole."""
+    kind = kind_of(file)
+    if kind not in (IMAGE, IES):
         return False
+    from studio.assets.ies import read_profile
     from studio.assets.images import read_image, with_colour_space
 
     try:
-        found = read_image(file)
+        found = read_image(file) if kind == IMAGE else read_profile(file).image
     except StudioError:
         return False
     if found.pixels.shape[:2] != image.pixels.shape[:2]:

@@ -127,11 +127,11 @@ class Maker:
             look = Look(exposure_ev=flat.camera.exposure_ev, background=_BACKGROUND)
             camera = ViewCamera.of(flat.camera)
             if "thumbnail.camera" not in scene.entities and not flat.camera.exposure_ev:  # lit by who knows what
-                renderer.draw(target, camera, look, quality=Quality.MOVING)
+                renderer.draw(target, camera, look, quality=Quality.MOVING, shadow_seconds=60.0)
                 look = replace(look, exposure_ev=_exposure(target.read_linear()))
             target.state = None
             for _ in range(_DRAWN_SAMPLES):
-                renderer.draw(target, camera, look, quality=Quality.STILL, samples=_DRAWN_SAMPLES)
+                renderer.draw(target, camera, look, quality=Quality.STILL, samples=_DRAWN_SAMPLES, shadow_seconds=60.0)
             return target.read()[..., :3]
         finally:
             target.release()

@@ -124,7 +124,7 @@ def _draw(
         frames=len(listed),
         ms_per_frame={"median": round(result.median_ms, 3), "p95": round(result.p95_ms, 3)},
         lights=result.lights,
-        shadowed_lights=0,
+        shadowed_lights=result.shadowed,
         renderer=result.renderer,
         triangles=result.triangles,
         seconds={"load": round(load, 4), "first_frame": round(result.first_ms / 1e3, 4)},

@@ -194,7 +194,7 @@ def read_settings(args: argparse.Namespace) -> ExportSettings:
     return read_export(msgspec.json.encode({**msgspec.to_builtins(found), **given}))
 
 
-_ON = ("light_groups", "cryptomatte", "denoise", "alpha", "slate")
+_ON = ("light_groups", "light_layers", "cryptomatte", "denoise", "alpha", "slate")
 _OFF = {"float": "half", "one_part": "multi_part", "no_audio": "audio"}
 
 

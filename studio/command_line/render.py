@@ -22,6 +22,7 @@ from studio.render.checkpoint import PART, part_path
 from studio.render.film import check_aovs
 from studio.render.finish import Look
 from studio.render.frames import has_frame, parse_frames
+from studio.render.layer_plan import check_settings
 from studio.render.output import EXTENSIONS
 from studio.render.protocol import Compiling, Event, Ready
 from studio.render.sequence import Ear, FrameDone, Job, check_outputs, render_job
@@ -138,7 +139,7 @@ def read_request(args: argparse.Namespace) -> Request:
     if error and args.partial and crop and not _aligned(crop, width, height):
         raise UsageError(f"--error decides by blocks of {BLOCK_PX} pixels; give --crop edges that are multiples of it")
     aovs = check_aovs(name for given in args.aov for name in given.split(","))
-    layered = aovs or args.light_groups or args.cryptomatte
+    layered = aovs or args.light_groups or args.light_layers or args.cryptomatte
     if layered and output.suffix.lower() not in (".exr", PART):
         raise UsageError(f"{output.name} has no room for AOVs; write .exr, or leave --aov and its like out")
     if args.filter not in FILTERS:
@@ -162,11 +163,13 @@ def read_request(args: argparse.Namespace) -> Request:
         time_limit_s=limit,
         aovs=aovs,
         light_groups=args.light_groups,
+        light_layers=args.light_layers,
         cryptomatte=args.cryptomatte,
         clamp_indirect=values.number(
             "0" if args.clamp_indirect is None else args.clamp_indirect, "--clamp-indirect", 0, 1e12
         ),
     )
+    check_settings(settings, partial=args.partial)
     frames = parse_frames(args.frames) if args.frames is not None else None
     output = output if movie is None else movies.kept_pattern(movie)
     return Request(output, frames, settings, look, whole, movie)

@@ -26,6 +26,7 @@ _STRENGTHS = {
     "cylinder": 15.0,
     "distant": 1.0,
     "dome": 0.2,
+    "portal": 1.0,  # of no meaning: it shines not itself
 }
 _TITLES = {
     "point": N_("Point light"),
@@ -36,6 +37,7 @@ _TITLES = {
     "cylinder": N_("Cylinder light"),
     "distant": N_("Distant light"),
     "dome": N_("Dome light"),
+    "portal": N_("Light portal"),
 }
 _DOWN = (-0.7071067811865476, 0.0, 0.0, 0.7071067811865476)  # -z turned to -y
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from studio.commands.light_files import MASKED, PROFILED, give_profile, lights_of_kinds, with_gobo
 from studio.commands.registry import N_, command, selected
 from studio.commands.studio import Studio
 from studio.errors import UsageError
@@ -141,7 +142,8 @@ def add(
 ) -> None:
     """Use an asset, by its number or its file's path: a model or rig is placed at a point of the world (where the
     viewport looks, when none is given), an HDRI becomes the dome light's picture, a material or texture is put on the
-    object `onto` (its `part`) or on what is selected. `replacing` puts a model in the place of what is selected."""
+    object `onto` (its `part`) or on what is selected, a picture on area lights or before spots, an IES profile on
+    point and spot lights. `replacing` puts a model in the place of what is selected."""
     found = asset_of(studio, asset)
     {
         "model": _add_model,
@@ -149,6 +151,7 @@ def add(
         "hdri": _add_hdri,
         "material": _add_material,
         "image": _add_image,
+        "ies": _add_ies,
         "project": _add_model,
     }.get(found.kind, _refuse)(studio, found, _Place(at, up, onto, part, replacing))
 
@@ -172,7 +175,7 @@ def asset_of(studio: Studio, asset: int | str) -> Asset:
 
 
 def _refuse(studio: Studio, asset: Asset, place: _Place) -> None:
-    raise UsageError(f"{asset.name}: lights cannot be given a file of this kind yet")
+    raise UsageError(f"{asset.name}: nothing in a scene is made of a file of this kind")
 
 
 def _looked_at(studio: Studio) -> Vec3:
@@ -314,17 +317,26 @@ def _add_image(studio: Studio, asset: Asset, place: _Place) -> None:
     wanted = [place.onto] if place.onto else list(studio.selection)
     entities = studio.scene.entities
     lights = [id_ for id_ in wanted if isinstance(e := entities.get(id_), Light) and e.light in _PICTURED]
-    objects = [] if lights else _objects(studio, place)
+    spots = [id_ for id_ in wanted if isinstance(e := entities.get(id_), Light) and e.light in MASKED]
+    objects = [] if lights or spots else _objects(studio, place)
 
     def show(image: Image) -> None:
         with studio.document.edit(N_("Texture from the library")) as edit:
-            if lights:
-                edit.scene = edit.scene.add(image).replace(lights, image=image.key)
+            if lights or spots:
+                edit.scene = with_gobo(edit.scene.add(image).replace(lights, image=image.key), spots, image)
             else:
                 edit.apply(with_base_texture, objects, place.part, image, asset.name)
         studio.library.used(asset.id)
 
     studio.face.work(lambda: read_image(asset.path), show, doing=asset.name)
+
+
+def _add_ies(studio: Studio, asset: Asset, place: _Place) -> None:
+    lights = lights_of_kinds(studio, PROFILED, [place.onto] if place.onto else ())
+    if not lights:
+        raise UsageError("drop it on a point or spot light, or select one first")
+    give_profile(studio, Path(asset.path), lights)
+    studio.library.used(asset.id)
 
 
 def with_base_texture(scene: Scene, objects: Iterable[Id], part: int, image: Image, name: str) -> Scene:

@@ -113,3 +113,18 @@ def aim(studio: Studio, *, at: Vec3 | None = None) -> None:
 
 def _lights(studio: Studio) -> list[Id]:
     return [id_ for id_ in studio.selection if isinstance(studio.scene.entities.get(id_), Light)]
+
+
+@command("lights.from_sky", N_("Light from the sky"))
+def from_sky(studio: Studio, *, dome: Id = "", u: float = 0.5, v: float = 0.5, radius_deg: float = 2.5) -> Id:
+    """Make a light of the colour, strength and direction of a place in a dome's picture, and select it."""
+    from studio.scene import sky_lights
+
+    domes = [e.id for e in studio.posed.entities.values() if isinstance(e, Light) and e.light == "dome"]
+    chosen = dome or next((id_ for id_ in studio.selection if id_ in domes), domes[0] if domes else "")
+    if not chosen:
+        raise UsageError("there is no dome light to take a light from")
+    with studio.document.edit(N_("Light from the sky")) as edit:
+        id_: Id = edit.apply(sky_lights.spawn, chosen, u, v, radius_deg=radius_deg)
+        edit.selection = (id_,)
+    return id_

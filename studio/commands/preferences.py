@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from studio.commands.midi_map import MidiMap
 from studio.errors import BadAsset, CannotWrite
 from studio.scene.schema import Spec, check, fields
 
@@ -46,9 +47,12 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     key_set: str = ""  # what "Set key" keys, see studio.commands.time_keys
     confirm_quit: Annotated[bool, Spec(label="Ask before leaving unsaved work")] = True
     keys: dict[str, tuple[str, ...]] = {}  # command id -> shortcuts that replace its own
+    midi: MidiMap = MidiMap()  # the surface that moves the board
     recent: tuple[str, ...] = ()  # paths, newest first
     layouts: dict[str, str] = {}  # name -> docking state, base64
     window: str = ""  # geometry, base64
+    light_columns: dict[str, tuple[str, ...]] = {}  # sets of columns of the light table -> names of columns
+    light_column_set: str = "Essentials"  # the one that is shown
 
     def replace(self, **values: Any) -> Preferences:
         """New preferences with these values; `BadAsset` in a sentence for one that cannot be."""

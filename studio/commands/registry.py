@@ -33,6 +33,11 @@ _TOPICS = (
     "select",
     "create",
     "lights",
+    "light_files",
+    "links",
+    "rigs",
+    "scatter",
+    "audit",
     "cameras",
     "constraints",
     "materials",
@@ -44,6 +49,7 @@ _TOPICS = (
     "keys",
     "time_marks",
     "time_strips",
+    "mix",
 )
 
 

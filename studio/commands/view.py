@@ -19,6 +19,7 @@ from studio.scene.entities import Camera, Id
 from studio.scene.flat_camera import active_camera as camera_of_the_frame
 from studio.scene.lights import Light
 from studio.viewport.tools.settings import Mode as ToolMode
+from studio.viewport.tools.settings import Placing
 from studio.viewport.view import Mode, Overlays
 
 
@@ -165,6 +166,7 @@ _MODES = {
     Mode.NORMALS: (N_("Normals"), "5"),
     Mode.COMPLEXITY: (N_("Light complexity"), "6"),
     Mode.EXPOSURE: (N_("False-colour exposure"), "7"),
+    Mode.DOMINANT: (N_("Dominant light"), "8"),
 }
 
 
@@ -206,7 +208,12 @@ _OVERLAYS = {
 }
 
 
-_EFFECTS = {"ambient_occlusion": N_("Ambient occlusion"), "bloom": N_("Bloom")}
+_EFFECTS = {
+    "shadows": N_("Shadows"),
+    "contact_shadows": N_("Contact shadows"),
+    "ambient_occlusion": N_("Ambient occlusion"),
+    "bloom": N_("Bloom"),
+}
 
 
 def _register_switch(id_: str, title: str, menu: str, told: str, part: str, name: str) -> None:
@@ -309,6 +316,7 @@ _TOOLS: dict[ToolMode, str] = {
     "move": N_("Move"),
     "rotate": N_("Rotate"),
     "scale": N_("Scale"),
+    "place": N_("Place lights"),
 }
 
 
@@ -322,3 +330,36 @@ def _register_tool(mode: ToolMode, title: str) -> None:
 
 for _tool, _tool_title in _TOOLS.items():
     _register_tool(_tool, _tool_title)
+
+
+_PLACINGS: dict[Placing, tuple[str, str]] = {
+    "highlight": (N_("Place highlight"), N_("Drag on a surface: the selected light is mirrored there.")),
+    "illumination": (N_("Place illumination"), N_("Drag on a surface: the selected light shines on it straight.")),
+    "shadow": (N_("Place shadow"), N_("Click a point that casts a shadow, then drag its shadow.")),
+    "orbit": (N_("Orbit light"), N_("Drag: the selected light turns around the point that was pressed.")),
+}
+
+
+def _register_placing(placing: Placing, title: str, told: str) -> None:
+    def taken(studio: Studio) -> bool:
+        settings = _viewport(studio).tools.settings if has_viewport(studio) else None
+        return settings is not None and settings.mode == "place" and settings.placing == placing
+
+    @command(
+        f"lights.place_{placing}",
+        title,
+        menu="Lights/Place",
+        when=has_viewport,
+        icon="tool-place",
+        help=told,
+        group=2,
+        checked=taken,
+    )
+    def take(studio: Studio) -> None:
+        view = _viewport(studio)
+        view.tools.place(placing)
+        view.status(told)
+
+
+for _placing, (_placing_title, _told) in _PLACINGS.items():
+    _register_placing(_placing, _placing_title, _told)

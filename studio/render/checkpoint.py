@@ -21,6 +21,8 @@ import studio
 from studio.errors import CannotWrite, UsageError
 from studio.render.device import DeviceInfo, cache_root
 from studio.render.film import Crop, Film, Layout
+from studio.render.layer_writer import drop_layer_leftovers, drop_layer_parts
+from studio.render.light_layers import journal_path
 from studio.render.partial import IDENTITY, Header, Range, read_partial, settings_digest, write_partial
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
@@ -61,6 +63,8 @@ def find_part(output: Path) -> Path | None:
 
 def drop_parts(output: Path) -> None:
     """Remove the parts of a picture that is finished. Raises `CannotWrite` for one that cannot be removed."""
+    drop_layer_parts(journal_path(output))
+    drop_layer_leftovers(output)
     while (part := find_part(output)) is not None:
         try:
             part.unlink(missing_ok=True)
@@ -116,7 +120,12 @@ def save_part(path: Path, film: Film, header: Header) -> bool:
     if samples == 0:
         return False
     whole = header.total or header.ranges[0]  # a part cut short still says what it was to become
-    write_partial(path, film, msgspec.structs.replace(header, ranges=((first, first + samples),), total=whole))
+    # a frame with light layers has its first strips and nothing of the others
+    even = header.adaptive or int(film.counts.min()) == samples
+    own = msgspec.structs.replace(
+        header, ranges=((first, first + samples),), total=whole, complete=header.complete and even
+    )
+    write_partial(path, film, own)
     return True
 
 

@@ -107,6 +107,7 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     clamp_indirect: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
     aovs: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     light_groups: bool = False
+    light_layers: bool = False  # of EXR: a layer for every light, in a file of their own
     cryptomatte: bool = False
     denoise: bool = False
     view: Name = color.DEFAULT_VIEW
@@ -153,6 +154,8 @@ def check_values(settings: ExportSettings) -> None:
     _choice("compression", settings.compression, COMPRESSIONS)
     _choice("device", settings.device, ("auto", "cuda", "vulkan", "metal", "cpu"))
     check_aovs(settings.aovs)
+    if settings.light_layers and settings.format == "exr" and settings.time_limit_s > 0:
+        raise UsageError("light layers and a time limit do not go together; leave one of them out")
     color.find_view(settings.view, display_of(settings))
     if settings.frames.strip():
         parse_frames(settings.frames)
@@ -205,6 +208,7 @@ def render_settings(settings: ExportSettings) -> RenderSettings:
         clamp_indirect=settings.clamp_indirect,
         aovs=check_aovs(settings.aovs) if layered else (),
         light_groups=settings.light_groups and layered,
+        light_layers=settings.light_layers and layered,
         cryptomatte=settings.cryptomatte and layered,
     )
 

@@ -453,6 +453,27 @@ class Film:
             )
             lost += overflow
 
+    def cut(self, crop: Crop) -> Film:
+        """A copy of a part of the film."""
+        ox, oy = self.crop[:2]
+        rows, columns = slice(crop[1] - oy, crop[3] - oy), slice(crop[0] - ox, crop[2] - ox)
+        part = {
+            name: np.ascontiguousarray(
+                a[:, rows, columns] if name in ("matte_ids", "matte_counts") else a[rows, columns]
+            )
+            for name, a in self.buffers().items()
+        }
+        return Film.over(part, msgspec.structs.replace(self.layout, crop=crop))
+
+    def put(self, part: Film) -> None:
+        """Replace the samples of a part's crop by its own."""
+        ox, oy = self.crop[:2]
+        x0, y0, x1, y1 = part.crop
+        rows, columns = slice(y0 - oy, y1 - oy), slice(x0 - ox, x1 - ox)
+        for name, a in self.buffers().items():
+            target = a[:, rows, columns] if name in ("matte_ids", "matte_counts") else a[rows, columns]
+            target[...] = getattr(part, name)
+
     def settle(self) -> None:
         """Sort the matte slots by id, empty ones last: the one order that files and merges use."""
         for ids, counts in zip(self.matte_ids, self.matte_counts, strict=True):

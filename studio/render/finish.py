@@ -176,6 +176,7 @@ def about_of(header: Header, path: Path) -> About:
 
 
 def with_guides(settings: RenderSettings, *, denoise: bool) -> RenderSettings:
-    """Settings with the AOVs that the denoiser needs."""
-    missing = tuple(name for name in GUIDES if name not in settings.aovs) if denoise else ()
+    """Settings with the AOVs that the denoiser needs, of this picture or of a mix of its light layers."""
+    wanted = GUIDES if denoise or settings.light_layers else ()
+    missing = tuple(name for name in wanted if name not in settings.aovs)
     return msgspec.structs.replace(settings, aovs=settings.aovs + missing)

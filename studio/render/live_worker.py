@@ -84,7 +84,7 @@ class LiveView:
         """Begin. The film is `exact` when the lights were learned for this very scene."""
         settings, tracer = command.settings, self._tracer
         tracer.aim(settings)
-        key = _table_key(tracer.flat, settings)
+        key = table_key(tracer.flat, settings)
         exact = key == self._learned_for
         if exact and self._memory.learned is not None:
             tracer.use_table(self._memory.learned)
@@ -168,7 +168,7 @@ class LiveView:
 
     def _settle(self, work: _Work) -> None:
         """Learn the lights as for a final frame and begin the film anew, over the picture that there is."""
-        key = _table_key(self._tracer.flat, work.settings)
+        key = table_key(self._tracer.flat, work.settings)
         under, counts = work.developer.picture(self._tracer)
         if not self._learn(work.command, key):
             work.rests_at = time.monotonic() + REST_S
@@ -306,10 +306,11 @@ def picture_bytes(layout: Layout, channels: tuple[str, ...]) -> int:
     return 4 * (x1 - x0) * (y1 - y0) * (1 + sum(live_layers.width_of(name) for name in channels))
 
 
-def _table_key(flat: FlatScene, settings: RenderSettings) -> tuple[Any, ...]:
+def table_key(flat: FlatScene, settings: RenderSettings) -> tuple[Any, ...]:
     """What a learned table depends on; the scene's sections by identity, which holding them here makes safe."""
     sections = (flat.meshes, flat.instances, flat.instance_materials, flat.materials, flat.slots, flat.textures)
-    parts = [_Same(section) for section in (*sections, flat.lights, flat.camera)]
+    lamps = (flat.lights, flat.light_links, flat.shadow_links, flat.portals)
+    parts = [_Same(section) for section in (*sections, *lamps, flat.camera)]
     asked = (settings.width, settings.height, settings.depth, settings.filter, settings.filter_width_px)
     return (*parts, flat.frame, *asked)
 

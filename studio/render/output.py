@@ -10,6 +10,7 @@ by Pillow.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import struct
@@ -38,6 +39,7 @@ EXTENSIONS = (".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 FAR_M = 1e10  # depth where nothing was hit; compositors reckon with it, infinity turns into NaN in their hands
 DWA_LEVEL, JPEG_QUALITY = 45.0, 95
 _EXIF_SOFTWARE = 0x0131
+_LONGEST_STEM = 40  # of a hidden file
 
 Draw = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # on display values (h, w, 3 or 4) in 0..1
 
@@ -104,7 +106,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Folders are created. `OSError`s of the block become `CannotWrite` with a sentence.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    temporary = path.with_name(f".{hidden_stem(path)}.{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
         if path.is_dir():
             raise CannotWrite(f"cannot write {path}: it is a folder; name a file")
@@ -122,11 +124,27 @@ def replacing(path: str | Path) -> Iterator[Path]:
             _remove(temporary)
 
 
+def hidden_stem(path: Path) -> str:
+    """What hidden files that become `path` are called by: its stem, or the beginning of a long one and a digest of it
+    all, so that no other picture's files are taken for its own."""
+    stem = path.stem
+    if len(stem) <= _LONGEST_STEM:
+        return stem
+    digest = hashlib.blake2b(stem.encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    return f"{stem[: _LONGEST_STEM - 9]}~{digest}"
+
+
 def drop_leftovers(path: Path) -> None:
     """Remove what a writer of `path`, or of its checkpoint, left behind when it was killed in the middle."""
-    name = re.compile(re.escape(f".{path.stem[:40]}.") + r"[0-9a-f]{12}\.\w+")
+    drop_hidden(path, r"\.[0-9a-f]{12}\.\w+")
+
+
+def drop_hidden(path: Path, ending: str, *, but: str = "") -> None:
+    """Remove hidden files beside `path` that became nothing: those of its own whose name ends as the expression
+    `ending` has it, but for the one called `but`."""
+    name = re.compile(re.escape(f".{hidden_stem(path)}") + ending)
     try:
-        found = [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name)]
+        found = [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name) and entry.name != but]
     except OSError:
         return  # no such folder, nothing in it
     for entry in found:

@@ -350,6 +350,9 @@ def merge_partials(paths: Sequence[str | Path], *, allow_gaps: bool = False) -> 
     film = Film.of(merged)
     for path in files:
         read_partial(path)[0].merge_into(film)
+    gap = gap or _short(film, 1 if first_header.adaptive else total[1] - total[0])
+    if gap and not allow_gaps:
+        raise UsageError(f"cannot merge: {gap}; go on with the render by --resume, or allow gaps")
     complete = not gap and all(header.complete for _, header, _ in parts)
     return film, msgspec.structs.replace(
         first_header,
@@ -359,6 +362,13 @@ def merge_partials(paths: Sequence[str | Path], *, allow_gaps: bool = False) -> 
         complete=complete,
         state=first_header.state if len(parts) == 1 else {},
     )
+
+
+def _short(film: Film, samples: int) -> str:
+    """Which lines lack samples that their files seem to hold, or nothing: a render with light layers that was cut short
+    has all samples of its upper lines and none of the others."""
+    lines = np.flatnonzero((film.counts < samples).any(axis=1)) + film.crop[1]
+    return f"pixels of lines {lines[0]} to {lines[-1]} lack samples" if len(lines) else ""
 
 
 _Part = tuple[Path, Header, Layout]

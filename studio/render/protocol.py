@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.render.film import Crop, Layout
+from studio.render.layer_plan import LayerPlan
 from studio.render.settings import RenderSettings
 
 _LONGEST_MESSAGE = 1 << 30
@@ -116,6 +117,8 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     settings: RenderSettings
     block: BlockRef
     following: bool
+    layers: LayerPlan | None = None  # to keep the lights apart
+    again: bool = False  # another crop of the frame begun before: its lights are learned
 
 
 class Render(msgspec.Struct, frozen=True, tag=True):
@@ -125,6 +128,16 @@ class Render(msgspec.Struct, frozen=True, tag=True):
     first: int
     count: int
     pixels: bytes
+
+
+class Develop(msgspec.Struct, frozen=True, tag=True):
+    """Write what each light brought to the crop begun last to `block`, as `LayerPlan.carve` lays it out."""
+
+    block: BlockRef
+
+
+class Weigh(msgspec.Struct, frozen=True, tag=True):
+    """Say how the samples of light are shared out among the lights of the frame begun last."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -174,7 +187,7 @@ class Take(msgspec.Struct, frozen=True, tag=True):
     block: BlockRef
 
 
-Command = Start | Load | Begin | Render | Stop | Watch | Steer | Seen | Take
+Command = Start | Load | Begin | Render | Develop | Weigh | Stop | Watch | Steer | Seen | Take
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -230,6 +243,18 @@ class Rendered(msgspec.Struct, frozen=True, tag=True):
     peak_bytes: int
 
 
+class Developed(msgspec.Struct, frozen=True, tag=True):
+    """The block of the last `Develop` holds the layers."""
+
+    seconds: float
+
+
+class Weighed(msgspec.Struct, frozen=True, tag=True):
+    """The share of every row of lights on each set of receivers, as expected of the learned table; together 1."""
+
+    shares: tuple[tuple[float, ...], ...]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """A command failed; `kind` names a subclass of `StudioError`, "" is a fault that nobody foresaw."""
 
@@ -276,7 +301,20 @@ class Taken(msgspec.Struct, frozen=True, tag=True):
 
 
 Event = (
-    Ready | Compiling | Warm | Loaded | Begun | Progress | Rendered | Failed | Learning | Watching | Pictured | Taken
+    Ready
+    | Compiling
+    | Warm
+    | Loaded
+    | Begun
+    | Progress
+    | Rendered
+    | Developed
+    | Weighed
+    | Failed
+    | Learning
+    | Watching
+    | Pictured
+    | Taken
 )
 
 

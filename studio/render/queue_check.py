@@ -33,6 +33,7 @@ Severity = Literal["error", "warning", "info"]
 
 # of the bytes of a picture that are left after compression, as noisy renders of halls and heads come out
 _EXR_LEFT = {"none": 1.0, "rle": 0.95, "zips": 0.65, "zip": 0.6, "piz": 0.5, "pxr24": 0.5, "b44": 0.45, "b44a": 0.45}
+_LAYERS_LEFT = 0.3  # of a light's layer, most of which is black
 _DWA_LEFT = 0.15
 _SHOWN_BYTES = {"png8": 1.9, "png16": 5.2, "tiff8": 2.2, "tiff16": 5.5}  # a pixel
 _MOVIE_BYTES = {"prores-422hq": 0.46, "prores-4444": 0.70}  # a pixel, of Apple's white paper's rates for 1080p24
@@ -113,7 +114,7 @@ def _camera(scene: Scene, settings: ExportSettings, frames: Sequence[int]) -> It
 def _format(scene: Scene, settings: ExportSettings, project: Path | str | None) -> Iterator[Finding]:
     kind = format_of(settings)
     if settings.format != "exr":
-        layered = settings.aovs or settings.light_groups or settings.cryptomatte
+        layered = settings.aovs or settings.light_groups or settings.light_layers or settings.cryptomatte
         if layered:
             sentence = f"{kind.label} has no layers; the AOVs are left out."
             yield Finding(severity="warning", sentence=sentence, field="aovs")
@@ -218,7 +219,9 @@ def _exr_bytes(scene: Scene, settings: ExportSettings) -> float:
     exact += sum(name in aovs for name in ("depth", "samples", "variance"))
     exact += sum(len(cryptomatte.channel_names(name[7:])) * 0.2 for name in aovs if name.startswith("crypto_"))  # type: ignore[assignment]
     left = _EXR_LEFT.get(settings.compression, _DWA_LEFT)
-    return float(colours * (2 if settings.half else 4) * left + exact * 4 * max(left, _EXR_LEFT["zip"]))
+    lamps = sum(isinstance(e, Light) for e in scene.entities.values()) if wanted.light_layers else 0
+    layers = lamps * 3 * 2 * _LAYERS_LEFT
+    return float(colours * (2 if settings.half else 4) * left + exact * 4 * max(left, _EXR_LEFT["zip"]) + layers)
 
 
 def _space(

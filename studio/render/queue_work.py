@@ -33,6 +33,8 @@ from studio.render.export import ExportSettings, display_of, format_of, look_of,
 from studio.render.export_names import slate_file
 from studio.render.film import Film, Layout
 from studio.render.finish import About, Finish, describe, with_guides
+from studio.render.layer_writer import LayersWriter
+from studio.render.light_layers import layers_path
 from studio.render.output import drop_leftovers, write_shown
 from studio.render.partial import Header
 from studio.render.queue import REMOVE, Queue, move_frames, write_log
@@ -100,6 +102,7 @@ class _Made:
     about: About
     seconds: float
     message: str
+    layers: LayersWriter | None = None
 
 
 class Work:
@@ -231,7 +234,8 @@ class Work:
             raise fault
 
     def _is_skipped(self, path: Path, *, begun: bool) -> bool:
-        return self.settings.overwrite == "skip" and not begun and path.is_file()
+        whole = path.is_file() and (not self.wanted.light_layers or layers_path(path).is_file())
+        return self.settings.overwrite == "skip" and not begun and whole
 
     def _settle(self, meanwhile: _Made | None = None) -> None:
         """Wait for the frame that is being written, or raise what it met, once `meanwhile` is safe."""
@@ -242,7 +246,7 @@ class Work:
         if fault is None:
             return
         if meanwhile is not None:
-            self._keep(meanwhile.path, meanwhile.film, meanwhile.header)
+            self._keep(meanwhile.path, meanwhile.film, meanwhile.header, meanwhile.layers, last=True)
         raise fault
 
     # --- a frame -----------------------------------------------------------------------------------------------------
@@ -262,10 +266,20 @@ class Work:
         header = msgspec.structs.replace(header, state=msgspec.to_builtins(about))
         film = self._resumed(path, header, layout)
         spent = float(row["seconds"]) if film is not None else 0.0
-        film, seconds, message = self._whole(session, flat, following, film, path, header, spent)
+        layers = None
+        if self.wanted.light_layers:
+            layers = LayersWriter(
+                path, flat, layout, about=about.metadata, settings=self.wanted, resume=film is not None
+            )
+        try:
+            film, seconds, message = self._whole(session, flat, following, film, path, header, spent, layers)
+        except BaseException:
+            if layers is not None and not layers.closed:
+                layers.drop()
+            raise
         samples = float(film.counts.mean())
         self._frame_event(frame, "encode", samples=samples, seconds=seconds)
-        return _Made(frame, path, film, header, about, seconds, message)
+        return _Made(frame, path, film, header, about, seconds, message, layers)
 
     def _flatten(self, frame: int) -> tuple[FlatScene, FlatScene | None]:
         flat = flatten(self.scene, frame, previous=self._flat, camera=self.settings.camera)
@@ -303,6 +317,7 @@ class Work:
         path: Path,
         header: Header,
         spent: float,
+        layers: LayersWriter | None,
     ) -> tuple[Film, float, str]:
         """Render until the film is whole or its time is over; the film, its seconds and what to say of it."""
         begun = time.monotonic()
@@ -319,7 +334,8 @@ class Work:
                 return
             if slices.checkpoint_due():
                 with slices.keeping():
-                    self._keep(path, now, header, seconds=spent + time.monotonic() - begun, frame=int(flat.frame))
+                    so_far = spent + time.monotonic() - begun
+                    self._keep(path, now, header, layers, seconds=so_far, frame=int(flat.frame))
 
         result = session.render_frame(
             flat,
@@ -330,19 +346,36 @@ class Work:
             progress=lambda now: self._progress(now, spent + time.monotonic() - begun),
             due=slices.due,
             look=look,
+            layers=layers,
         )
         seconds = spent + time.monotonic() - begun
         if result.stopped == INTERRUPTED:
-            self._keep(path, result.film, header)
+            self._keep(path, result.film, header, layers, last=True)
             self._stopped()
         return result.film, seconds, "Stopped at its time limit." if result.stopped else ""
 
-    def _keep(self, path: Path, film: Film, header: Header, *, seconds: float = -1.0, frame: int = 0) -> None:
-        """Keep a film's samples, wherever there is room."""
+    def _keep(
+        self,
+        path: Path,
+        film: Film,
+        header: Header,
+        layers: LayersWriter | None = None,
+        *,
+        last: bool = False,
+        seconds: float = -1.0,
+        frame: int = 0,
+    ) -> None:
+        """Keep a film's samples, wherever there is room, and how far its light layers are."""
         try:
             keep_part(path, film, header)
+            if layers is not None:
+                layers.keep()
+                if last:
+                    layers.close()
         except CannotWrite as fault:
             self._say(f"A checkpoint was lost: {fault}.")
+            if layers is not None and last:
+                layers.drop()
             return
         if seconds >= 0:
             with self.queue.store.write() as db:
@@ -369,9 +402,11 @@ class Work:
             if self.movie and self.settings.exposure_ev is None and not made.about.exposure_ev:
                 self.finish.scale(made.film)
             self.finish.write(made.film, made.path, made.about, draw=stamp.draw if stamp is not None else None)
+            if made.layers is not None:
+                made.layers.finish()
             self._look(made.film, made.about.exposure_ev, made.frame)
         except CannotWrite as fault:
-            self._keep(made.path, made.film, made.header)
+            self._keep(made.path, made.film, made.header, made.layers, last=True)
             raise CannotWrite(str(fault)) from fault
         drop_parts(made.path)
         with self.queue.store.write() as db:

@@ -27,6 +27,9 @@ from studio.render.checkpoint import PART, drop_parts, find_part, header_of, kee
 from studio.render.film import Film, Layout
 from studio.render.finish import About, Finish, Look, describe, with_guides
 from studio.render.frames import frame_paths
+from studio.render.layer_plan import check_settings
+from studio.render.layer_writer import LayersWriter
+from studio.render.light_layers import layers_path
 from studio.render.output import EXTENSIONS
 from studio.render.partial import Header
 from studio.render.session import INTERRUPTED, FrameProgress, FrameResult, RenderSession, StopReason, layout_of
@@ -83,8 +86,10 @@ def check_outputs(job: Job) -> list[Path]:
     """The files of a job, after making sure that they can be written: before anything is rendered.
 
     Raises `UsageError` for a pattern without `####` for several frames, an extension that is not written or one that
-    does not fit `--partial`, and `CannotWrite` for a folder that takes no files.
+    does not fit `--partial`, for light layers of what cannot have them, and `CannotWrite` for a folder that takes no
+    files.
     """
+    check_settings(job.settings, partial=job.partial)
     paths = frame_paths(job.output, list(job.frames))
     suffix = job.output.suffix.lower()
     if suffix not in (*EXTENSIONS, PART) or (suffix == PART and not job.partial):
@@ -138,6 +143,7 @@ class _Made:
     result: FrameResult
     header: Header
     about: About
+    layers: LayersWriter | None = None
 
     def costs(self, seconds: dict[str, float]) -> dict[str, float]:
         return {**self.result.seconds, **seconds}
@@ -147,7 +153,13 @@ def _kept(made: _Made) -> str:
     """Keep the film of a frame whose file cannot be written; what to say of it."""
     try:
         part = keep_part(made.path, made.result.film, made.header)
+        if made.layers is not None:
+            made.layers.keep()
+            made.layers.close()
+            return f"its samples are kept in {part}; finish by the same command with --resume"
     except CannotWrite as fault:
+        if made.layers is not None:
+            made.layers.drop()
         return f"its samples are lost: {fault}"
     return f"its samples are kept in {part}; finish by the same command with --resume, or studio merge {part} -o OUT"
 
@@ -204,6 +216,8 @@ class _Run:
             return
         if meanwhile is not None and meanwhile.result.film.counts.any():
             self.ear.say(f"Frame {meanwhile.frame} was stopped for that; {_kept(meanwhile)}.")
+        elif meanwhile is not None and meanwhile.layers is not None:
+            meanwhile.layers.drop()
         raise fault
 
     def _reason(self) -> str:
@@ -218,7 +232,8 @@ class _Run:
         """Whether a frame need not be rendered. A partial says itself how far it is, when it is resumed."""
         if self.job.partial:
             return self.job.skip_existing and not self.job.resume and part_path(path).is_file()
-        return (self.job.resume or self.job.skip_existing) and path.is_file() and find_part(path) is None
+        whole = path.is_file() and (not self.settings.light_layers or layers_path(path).is_file())
+        return (self.job.resume or self.job.skip_existing) and whole and find_part(path) is None
 
     def _flatten(self, frame: int) -> tuple[FlatScene, FlatScene | None]:
         flat = flatten(self.job.scene, frame, previous=self.flat, camera=self.job.camera)
@@ -249,17 +264,61 @@ class _Run:
         about = describe(flat, header, job.settings)
         header = msgspec.structs.replace(header, state=msgspec.to_builtins(about))
         film = self._resumed(path, header, layout)
+        if settings.light_layers:
+            return self._layered(frame, path, flat, following, film or Film.of(layout), header, about)
         result = self.session.render_frame(
             flat, settings, following=following, film=film, stop=self._reason, progress=self.ear.progress
         )
         return _Made(frame, path, result, header, about)
+
+    def _layered(
+        self,
+        frame: int,
+        path: Path,
+        flat: FlatScene,
+        following: FlatScene | None,
+        film: Film,
+        header: Header,
+        about: About,
+    ) -> _Made:
+        """A frame whose lights are kept apart. What it has is kept when it cannot go on."""
+        layers = LayersWriter(
+            path, flat, film.layout, about=about.metadata, settings=self.settings, resume=self.job.resume
+        )
+        try:
+            result = self.session.render_frame(
+                flat,
+                self.settings,
+                following=following,
+                film=film,
+                stop=self._reason,
+                progress=self.ear.progress,
+                layers=layers,
+            )
+        except CannotWrite as fault:
+            made = _Made(
+                frame, path, FrameResult(film, INTERRUPTED, {}, 0, 0, self.session.info), header, about, layers
+            )
+            raise CannotWrite(f"{fault}; {_kept(made)}") from fault
+        except BaseException:
+            layers.drop()
+            raise
+        return _Made(frame, path, result, header, about, layers)
 
     def _written(self, made: _Made) -> FrameDone:
         """Write a frame, or the part of it that there is. What cannot be written is kept, and the fault says where."""
         film, self.finish.seconds = made.result.film, {}
         begun = time.perf_counter()
         if made.result.stopped:
-            kept = keep_part(made.path, film, made.header)
+            try:
+                kept = keep_part(made.path, film, made.header)
+                if made.layers is not None:
+                    made.layers.keep()
+                    made.layers.close()
+            except CannotWrite:
+                if made.layers is not None:
+                    made.layers.drop()
+                raise
             return FrameDone(made.frame, kept, made.result, made.costs({"write": time.perf_counter() - begun}))
         try:
             if self.job.partial:
@@ -267,6 +326,8 @@ class _Run:
                 self.finish.seconds["write"] = time.perf_counter() - begun
             else:
                 self.finish.write(film, made.path, made.about)
+                if made.layers is not None:
+                    made.layers.finish()
         except StudioError as fault:
             raise type(fault)(f"{fault}; {_kept(made)}") from fault
         except Exception:

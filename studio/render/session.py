@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,12 +26,15 @@ from numpy.typing import NDArray
 from studio import errors
 from studio.errors import DeviceFault, OutOfDeviceMemory, StudioError
 from studio.render.device import DeviceInfo, cache_folder, candidates, system_memory
-from studio.render.film import Film, Layout, plan_layout, scene_exponent, scene_glare
+from studio.render.film import Array, Crop, Film, Layout, plan_layout, scene_exponent, scene_glare
+from studio.render.layer_plan import LayerPlan, strips
 from studio.render.process import WorkerGone, WorkerProcess
 from studio.render.protocol import (
     Begin,
     Begun,
     Compiling,
+    Develop,
+    Developed,
     Event,
     Failed,
     Loaded,
@@ -42,6 +45,8 @@ from studio.render.protocol import (
     Start,
     Stop,
     Warm,
+    Weigh,
+    Weighed,
     crop_pixels,
 )
 from studio.render.settings import RenderSettings
@@ -80,6 +85,24 @@ class FrameResult:
     rays: int
     peak_bytes: int
     device: DeviceInfo
+
+
+class LayerSink(Protocol):
+    """Who takes the layers of a frame, strip by strip from the top (`studio.render.layer_writer`)."""
+
+    @property
+    def plan(self) -> LayerPlan:
+        """Which light is in which layer."""
+
+    def holds(self, strip: Crop, film: Film) -> bool:
+        """Whether the layers of a strip are there that belong to this film of it."""
+
+    def take(self, strip: Crop, cell: Crop, halves: Array, floats: Array) -> None:
+        """The layers of a cell of a strip, as `LayerPlan.carve` lays them out."""
+
+    def strip_done(self, strip: Crop, film: Film) -> None:
+        """All cells of a strip were taken; this is its film. The arrays of the strip before are not read any more
+        once this returns."""
 
 
 class _GivenUp(Exception):
@@ -178,6 +201,7 @@ class RenderSession:
         progress: Callable[[FrameProgress], None] = lambda progress: None,
         due: Callable[[], bool] = lambda: False,
         look: Callable[[Film], None] = lambda film: None,
+        layers: LayerSink | None = None,
     ) -> FrameResult:
         """Render `settings.samples` samples of a frame, or go on with a `film` that has some of them.
 
@@ -185,6 +209,9 @@ class RenderSession:
         gives a reason, the samples at work are finished and the result says it. Running out of time leaves at least
         one more sample than before, so that resuming always gets on. When `due` says so, the samples at work are
         finished, `look` gets the film as it is, and rendering goes on: nothing has to be prepared again.
+        With `layers` the frame is made strip by strip, all samples of one and then the next; a strip counts when it is
+        whole and its layers were taken, so `stop` gives up the one at work, and of `film` only those strips are kept
+        whose layers are there.
         Raises `DeviceFault` when the worker dies twice,
         `OutOfDeviceMemory`, or whatever `StudioError` the worker met.
         """
@@ -194,7 +221,7 @@ class RenderSession:
             self._start()
         info = self.info
         try:
-            self._revived(lambda: self._render_frame(work, look))
+            self._revived(lambda: self._render_frame(work, look, layers))
         except _GivenUp:
             work.stopped = work.stop()
             self._give_up()
@@ -203,6 +230,16 @@ class RenderSession:
             raise
         work.film.settle()
         return FrameResult(work.film, work.stopped, work.seconds, work.rays, work.peak_bytes, info)
+
+    def pick_shares(self) -> NDArray[np.float64]:
+        """(sets, lights) The share of all light samples that each row of lights takes on surfaces of each set of
+        receivers (`FlatScene.light_links`), as expected, of the frame rendered last."""
+        try:
+            self._worker.send(Weigh())
+            return np.array(self._wait(Weighed, lambda: "").shares)
+        except WorkerGone:
+            self._give_up()
+            raise DeviceFault("the render worker ended before it was asked about its lights; start again") from None
 
     def _revived(self, attempt: Callable[[], E]) -> E:
         """Do something with the worker; when it dies, with another, once."""
@@ -220,13 +257,66 @@ class RenderSession:
                     ) from None
                 self._start()
 
-    def _render_frame(self, work: _Frame, look: Callable[[Film], None]) -> None:
+    def _render_frame(self, work: _Frame, look: Callable[[Film], None], layers: LayerSink | None) -> None:
         work.seconds["build"] += self._load(work.flat, "current", work.stop)
         if work.following is not None:
             work.seconds["build"] += self._load(work.following, "following", work.stop)
+        if layers is None:
+            self._render_crop(work, look)
+        else:
+            pages: list[Block] = []  # two take turns, as the layers of one strip are written while the next is made
+            self._render_strips(work, look, layers, pages)
+            for block in pages:
+                self._blocks.remove(block)
+
+    def _render_strips(self, work: _Frame, look: Callable[[Film], None], layers: LayerSink, pages: list[Block]) -> None:
+        """A frame whose lights are kept apart: strip by strip, each cell of it a small frame of its own."""
+        again, work.pixels = False, 0
+        for strip, cells in strips(work.layout.crop, layers.plan.count):
+            if layers.holds(strip, work.film.cut(strip)):
+                work.pixels += _area(strip)
+                continue
+            if work.stop() == INTERRUPTED:
+                work.stopped = INTERRUPTED
+                return
+            made = Film.of(msgspec.structs.replace(work.layout, crop=strip))
+            for cell in cells:
+                part = work.part(cell)
+                self._render_crop(part, lambda film: None, layers.plan, again=again)
+                again = True
+                work.take(part)
+                if work.stopped:
+                    return
+                part.film.merge_into(made)
+                layers.take(strip, cell, *self._developed(pages, cell, layers.plan, work.stop))
+                work.pixels += _area(cell)
+            made.settle()
+            layers.strip_done(strip, made)
+            work.film.put(made)
+            if work.due() and not work.stop():
+                work.film.settle()
+                look(work.film)
+
+    def _developed(self, pages: list[Block], cell: Crop, plan: LayerPlan, stop: StopReason) -> tuple[Array, Array]:
+        """The layers of the crop that was rendered last, the largest of the frame at first."""
+        width, height = cell[2] - cell[0], cell[3] - cell[1]
+        if len(pages) < 2:
+            pages.append(self._share(Block.create(pages[0].ref.nbytes if pages else plan.nbytes(width, height))))
+        else:
+            pages.reverse()
+        block = pages[-1]
+        self._worker.send(Develop(block.ref))
+        self._wait(Developed, stop)
+        block.unlink()
+        return plan.carve(memoryview(block.memory), width, height)
+
+    def _render_crop(
+        self, work: _Frame, look: Callable[[Film], None], layers: LayerPlan | None = None, *, again: bool = False
+    ) -> None:
+        """Rounds of samples of a film, until it is whole or there is a reason to stop."""
         block = self._share(Block.create(work.layout.nbytes))
         whole = msgspec.structs.replace(work.settings, aovs=film_aovs(work.settings))
-        self._worker.send(Begin(work.layout, whole, block.ref, work.following is not None))
+        self._worker.send(Begin(work.layout, whole, block.ref, work.following is not None, layers, again))
         work.seconds["build"] += self._wait(Begun, work.stop).seconds
         block.unlink()
         delta = Film.over(film_buffers(block, work.layout), work.layout)
@@ -370,6 +460,8 @@ class _Frame:
         self.stopped = ""
         self.seconds: dict[str, float] = {"build": 0.0, "render": 0.0}
         self.rays = self.peak_bytes = 0
+        self.pixels = 0  # of the strips that are done, and the seconds of rendering that they took
+        self.spent = 0.0
         self.began = time.perf_counter()
 
     def next_round(self) -> tuple[int, int, NDArray[np.int32] | None] | None:
@@ -394,6 +486,31 @@ class _Frame:
     def tell(self, samples: float) -> None:
         seconds = time.perf_counter() - self.began
         self.progress(FrameProgress(self.flat.frame, samples, self.settings.samples, seconds))
+
+    def part(self, crop: Crop) -> _Frame:
+        """A crop of the frame as a frame of its own, without samples, that tells its progress as this one's."""
+        layout = msgspec.structs.replace(self.layout, crop=crop)
+        begun, whole = time.perf_counter() - self.spent, _area(self.layout.crop)
+
+        def told(now: FrameProgress) -> None:
+            samples = (self.pixels * now.of + _area(crop) * now.samples) / whole
+            self.progress(FrameProgress(now.frame, samples, now.of, time.perf_counter() - begun))
+
+        film = Film.of(layout)
+        return _Frame(self.flat, self.following, self.settings, layout, film, self.stop, told, lambda: False)
+
+    def take(self, part: _Frame) -> None:
+        """Count what a part has cost."""
+        self.stopped = part.stopped
+        for name, seconds in part.seconds.items():
+            self.seconds[name] += seconds
+        self.spent = self.seconds["render"]
+        self.rays += part.rays
+        self.peak_bytes = max(self.peak_bytes, part.peak_bytes)
+
+
+def _area(crop: Crop) -> int:
+    return (crop[2] - crop[0]) * (crop[3] - crop[1])
 
 
 def _per_pixel(blocks: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:

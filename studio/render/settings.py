@@ -25,4 +25,5 @@ class RenderSettings(msgspec.Struct, frozen=True, kw_only=True):
     aovs: tuple[str, ...] = ()
     light_groups: bool = False
     cryptomatte: bool = False
+    light_layers: bool = False  # a layer for every light, in a file of their own beside the picture
     clamp_indirect: float = 0.0  # nits that one contribution past the first bounce may bring; 0: no limit (and no bias)

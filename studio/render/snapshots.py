@@ -38,7 +38,7 @@ from studio.scene import schema
 from studio.scene.animation import Curve, make_curve
 from studio.scene.entities import Camera, Entity, Group, Id
 from studio.scene.flat_camera import active_camera
-from studio.scene.lights import Light
+from studio.scene.lights import IMAGE_FIELDS, Light
 from studio.scene.scene import Scene, placed
 from studio.scene.transforms import inverse, multiply, sound
 
@@ -132,7 +132,9 @@ def restore_lights(scene: Scene, snapshot: Snapshot) -> Scene:
     for id_, then in kept.items():
         now = scene.entities.get(id_)
         if isinstance(now, Group) and isinstance(then, Group):
-            records[id_] = msgspec.structs.replace(now, muted=then.muted, solo=then.solo)
+            records[id_] = msgspec.structs.replace(
+                now, muted=then.muted, solo=then.solo, exposure=then.exposure, tint=then.tint
+            )
     for id_, entity in scene.entities.items():
         if isinstance(entity, Light) and id_ not in kept:
             records[id_] = msgspec.structs.replace(entity, muted=True, solo=False)
@@ -144,8 +146,8 @@ def restore_lights(scene: Scene, snapshot: Snapshot) -> Scene:
         parent = now.parent if now is not None else light.parent if light.parent in scene.entities else ""
         record = msgspec.structs.replace(light, parent=parent)
         record = _standing(scene, record, worlds[light.id])
-        if record.image and record.image not in scene.images:
-            record = msgspec.structs.replace(record, image="")
+        gone = {n: "" for n in IMAGE_FIELDS if getattr(record, n) and getattr(record, n) not in scene.images}
+        record = msgspec.structs.replace(record, **gone) if gone else record
         scene = scene.put({light.id: record})
     return _with_tracks(scene, snapshot, {light.id for light in lights})
 

@@ -19,9 +19,9 @@ from studio.render.film import Array, Layout
 from studio.render.protocol import ArrayRef, BlockRef, CameraRef, DeformedRef, ImageRef, Load, MeshRef
 from studio.scene.flat import INSTANCE, FlatCamera, FlatScene
 from studio.scene.geometry import Deformed, Image, Mesh
-from studio.scene.lights import LIGHT
+from studio.scene.lights import LIGHT, PORTAL
 
-_RECORDS = {"instance": INSTANCE, "light": LIGHT}  # structured types, sent by name
+_RECORDS = {"instance": INSTANCE, "light": LIGHT, "portal": PORTAL}  # structured types, sent by name
 _ALIGNMENT = 64
 
 
@@ -95,8 +95,17 @@ def _reserve(handle: int, nbytes: int) -> None:
 # scenes
 
 
-_SECTIONS = ("instances", "instance_materials", "materials", "slots", "lights")
-_NAMES = ("object_names", "material_names", "light_names", "light_groups")
+_SECTIONS = (
+    "instances",
+    "instance_materials",
+    "materials",
+    "slots",
+    "lights",
+    "light_links",
+    "shadow_links",
+    "portals",
+)
+_NAMES = ("object_names", "material_names", "light_names", "light_groups", "light_ids")
 _MESH_ARRAYS = ("positions", "triangles", "normals", "tangents", "uv0", "uv1", "colors")
 _DEFORMED_ARRAYS = ("positions", "normals", "tangents", "positions_close")
 

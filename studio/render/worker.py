@@ -26,6 +26,7 @@ import numpy as np
 from studio.errors import DeviceFault, StudioError, Unsupported
 from studio.render.device import info_of
 from studio.render.film import Film, Layout, plan_layout, scene_exponent
+from studio.render.layer_plan import LayerPlan
 from studio.render.live_worker import LiveView
 from studio.render.protocol import (
     Begin,
@@ -33,6 +34,8 @@ from studio.render.protocol import (
     Channel,
     Command,
     Compiling,
+    Develop,
+    Developed,
     Event,
     Failed,
     Load,
@@ -49,6 +52,8 @@ from studio.render.protocol import (
     Warm,
     Watch,
     Watching,
+    Weigh,
+    Weighed,
     crop_pixels,
 )
 from studio.render.settings import RenderSettings
@@ -112,6 +117,8 @@ class Worker:
         self.tracer: Tracer | None = None
         self.backend = ""
         self.layout: Layout | None = None
+        self.layers: LayerPlan | None = None
+        self.pages: dict[str, Block] = {}  # for the layers of a frame, by their names
         self.block: Block | None = None
         self.live: LiveView | None = None
         self.loaded = False  # whether the last scene that was sent is on the device
@@ -154,6 +161,10 @@ class Worker:
                 self._begin(command)
             case Render():
                 self._render(command)
+            case Develop():
+                self._develop(command)
+            case Weigh():
+                self.tell(Weighed(tuple(map(tuple, self._started().pick_shares().tolist()))))
             case Stop():
                 return  # the inbox keeps these to itself
             case Watch():
@@ -250,9 +261,12 @@ class Worker:
         tracer = self._started()
         self.block = Block.attach(command.block)
         self.layout = command.layout
-        tracer.prepare(command.settings)
+        self.layers = command.layers
+        if not command.again:
+            self.pages.clear()
+            tracer.prepare(command.settings)
         following = self.store.slots.get("following") if command.following else None
-        tracer.begin(command.layout, command.settings, following=following)
+        tracer.begin(command.layout, command.settings, following=following, layers=command.layers, again=command.again)
         self.tell(Begun(time.perf_counter() - begun))
 
     def _render(self, command: Render) -> None:
@@ -277,6 +291,17 @@ class Worker:
         tracer.collect(film)
         rays = int(getattr(tracer, "rays", 0)) - rays
         self.tell(Rendered(samples, time.perf_counter() - begun, rays, self._peak_bytes(tracer)))
+
+    def _develop(self, command: Develop) -> None:
+        begun = time.perf_counter()
+        if self.layout is None or self.layers is None:
+            raise DeviceFault("the render worker was asked for layers of lights that it did not keep apart")
+        x0, y0, x1, y1 = self.layout.crop
+        if command.block.path not in self.pages:
+            self.pages[command.block.path] = Block.attach(command.block)
+        memory = memoryview(self.pages[command.block.path].memory)
+        self._started().develop_layers(*self.layers.carve(memory, x1 - x0, y1 - y0))
+        self.tell(Developed(time.perf_counter() - begun))
 
     def _peak_bytes(self, tracer: Tracer) -> int:
         """Memory of the device; on the CPU that of this process at its highest."""

@@ -18,11 +18,13 @@ an edit brings back the selection it was made with, so that the next click acts 
 from __future__ import annotations
 
 import enum
+import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import is_not
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import msgspec
@@ -30,11 +32,12 @@ import numpy as np
 
 from studio.errors import BadAsset
 from studio.scene.clips import check_strip
-from studio.scene.entities import Id
+from studio.scene.entities import Group, Id
 from studio.scene.keyed_edit import posed, settled
 from studio.scene.pose import Posing, posing_of, split_track
+from studio.scene.scatter import has_rules, scattered
 from studio.scene.scene import Scene
-from studio.scene.schema import Touches, check, check_together, fields
+from studio.scene.schema import Field, Touches, check, check_together, fields
 from studio.scene.transforms import on_cycles, parent_rows
 
 P = ParamSpec("P")
@@ -220,6 +223,7 @@ class Document:
         self._posed: tuple[Scene, float, Scene] | None = None
         self._posing: Posing | None = None
         self.autokey = False  # whether editing a field that has no curve yet gives it one
+        self._rules: bool | None = None  # whether groups of the scene scatter lights, None: to be looked up
         self._revision = self._saved = self._last_revision = 0
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -339,6 +343,9 @@ class Document:
         if not patch:
             self.select(edit.selection)
             return
+        if self._has_rules(patch) and (filled := scattered(self._scene, after)) is not after:
+            after = filled
+            patch = difference(self._scene, after)
         ids, touched = _examined(patch)
         ids |= _moved_by_strips(patch, self._scene, after)
         _check_tree(patch, after)
@@ -358,12 +365,22 @@ class Document:
         self._redo.clear()
         self._tell(Change(edit.label, ids, touched, before, after, self._selection, self._selection != chosen))
 
+    def _has_rules(self, patch: Patch) -> bool:
+        """Whether the scene has rules that scatter lights, or gets one: asked at every edit, so it is remembered."""
+        pairs = patch.sections.get("entities", {}).values()
+        if any(isinstance(e, Group) and e.scatter != "none" for pair in pairs for e in pair):
+            self._rules = None
+            return True
+        if self._rules is None:
+            self._rules = has_rules(self._scene)
+        return self._rules
+
     def load(self, scene: Scene, label: str = "Open") -> None:
         """Take another scene, forgetting history and selection; counts as saved."""
         self._refuse_inside("opening a scene")
         patch = difference(self._scene, scene)
         before, chosen = self._scene, self._selection
-        self._scene, self._selection = scene, ()
+        self._scene, self._selection, self._rules = scene, (), None
         self._undo.clear()
         self._redo.clear()
         self._last_revision += 1
@@ -408,7 +425,7 @@ class Document:
 
     def _go(self, step: _Step, *, undo: bool) -> None:
         before, chosen = self._scene, self._selection
-        self._scene = step.patch.apply(before, undo=undo)
+        self._scene, self._rules = step.patch.apply(before, undo=undo), None
         self._selection = _present(self._scene, step.selection_before if undo else step.selection_after)
         self._revision = step.revision_before if undo else step.revision
         source = "undo" if undo else "redo"
@@ -501,12 +518,12 @@ def _compared(id_: Id, was: Any, now: Any) -> int:
     whole = was is ABSENT or now is ABSENT or type(was) is not kind
     bits = Touches.HIERARCHY.value if whole else 0
     differing = []
-    for name, field in fields(kind).items():
-        value = getattr(record, name)
-        old = field.default if whole else getattr(was, name)
-        if value is not old and value != old:
-            differing.append(name)
-            bits |= field.spec.touches.value
+    known, defaults, values = _fields_of(kind)
+    new, old = values(record), defaults if whole else values(was)
+    for n in compress(range(len(known)), map(is_not, new, old)):
+        if new[n] != old[n]:
+            differing.append(known[n].name)
+            bits |= known[n].spec.touches.value
     if now is not ABSENT and differing:
         for name in differing:
             check(kind, name, getattr(now, name), where=f'{kind.__name__} "{now.name or id_}"')
@@ -514,6 +531,14 @@ def _compared(id_: Id, was: Any, now: Any) -> int:
     if whole:
         bits |= _WHOLE.get(str(kind.__struct_config__.tag), Touches.MATERIAL).value
     return bits
+
+
+@functools.cache
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[tuple[Field, ...], tuple[Any, ...], Callable[[Any], Any]]:
+    """The fields of a kind, their defaults, and what reads all their values of a record at once: an edit of 300 lights
+    compares 30,000."""
+    known = tuple(fields(kind).values())
+    return known, tuple(field.default for field in known), attrgetter(*(field.name for field in known))
 
 
 _WHOLE = {

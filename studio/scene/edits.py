@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from studio.errors import BadAsset
+from studio.scene import linking
 from studio.scene.animation import Curve
-from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject
+from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject, renamed_group
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.photometry import units_of
@@ -131,9 +132,10 @@ def group(scene: Scene, ids: Iterable[Id], name: str = "group") -> tuple[Scene, 
 
 
 def ungroup(scene: Scene, ids: Iterable[Id]) -> Scene:
-    """Dissolve groups: what hangs in them moves up and stays where it is."""
+    """Dissolve groups: what hangs in them moves up and stays where it is, and lights stay linked to it."""
     for id_ in _entities(scene, ids):
         if isinstance(scene.entities[id_], Group):
+            scene = linking.with_members(scene, id_)
             scene = scene.reparent(scene.children(id_), scene.entities[id_].parent).remove([id_])
     return scene
 
@@ -166,13 +168,15 @@ def delete(scene: Scene, ids: Iterable[Id]) -> Scene:
             if isinstance(e, MeshObject) and materials.intersection(e.materials)
         }
         scene = scene.put(bare)
-    return scene.remove(ids)
+    left = scene.remove(ids)
+    return linking.without_links(left, scene.entities.keys() - left.entities.keys())
 
 
 def duplicate(scene: Scene, ids: Iterable[Id], *, offset: Vec3 = (0.0, 0.0, 0.0)) -> tuple[Scene, tuple[Id, ...]]:
     """Copies of entities with everything below them and their animation; geometry and materials are shared.
 
-    Joints inside the copied part are copied along. Gives the ids of the topmost copies.
+    Joints inside the copied part are copied along, lights in it are linked to the copies in it, and other lights treat
+    a copy as what it is a copy of. Gives the ids of the topmost copies.
     """
     tops = _topmost(scene, ids)
     copied = scene.descendants(tops)
@@ -189,10 +193,14 @@ def duplicate(scene: Scene, ids: Iterable[Id], *, offset: Vec3 = (0.0, 0.0, 0.0)
             values["joints"] = tuple(names.get(joint, joint) for joint in entity.joints)
         elif isinstance(entity, Constraint):
             values["target"] = names.get(entity.target, entity.target)
+        elif isinstance(entity, Light) and (entity.light_links or entity.shadow_links):
+            values.update(linking.renamed_links(entity, names))
+        elif isinstance(entity, Group):
+            values.update(renamed_group(entity, names))
         if id_ in tops:
             values["translation"] = tuple(a + b for a, b in zip(entity.translation, offset, strict=True))
         new[names[id_]] = msgspec.structs.replace(entity, **values)
-    out = replace(scene, entities={**scene.entities, **new})
+    out = linking.with_copies(replace(scene, entities={**scene.entities, **new}), names)
     if tracks := _copied(scene.tracks, names):
         out = replace(out, tracks={**scene.tracks, **tracks})
     more = {id_: tracks for id_, clip in scene.clips.items() if (tracks := _copied(clip.tracks, names))}

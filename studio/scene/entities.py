@@ -6,6 +6,7 @@ Every entity has a parent, a transform and flags. Kinds are one level deep: `Gro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -20,6 +21,14 @@ Quat = tuple[float, float, float, float]
 _PROJECTIONS = ("perspective", "orthographic")
 _FITS = ("horizontal", "vertical")
 CONSTRAINTS = ("look_at", "follow_path", "parent")
+SCATTERS = ("none", "grid", "ring", "curve", "surface", "instances")
+FACINGS = ("template", "out", "in", "along")
+MOST_LAMPS = 20_000
+_RULES = SCATTERS[1:]
+_SCATTER_HELP = "A rule by which the group fills itself with copies of its template light"
+_SOURCE_HELP = "The path, the object, or the object or group whose instances carry the lights"
+_LIFT_HELP = "How far above the path, the surface or the object"
+_FACING_HELP = "As the template is turned; away from the surface or middle, towards it, or along the path"
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -38,10 +47,89 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     extra: dict[str, msgspec.Raw] = {}
 
 
+Stored = bool | float | str | tuple[float, ...]
+
+
+class RigState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the lights and groups of a rig stood when it was stored: for each its values of `fields` as far as it has
+    them and they differ from their defaults. `groups` are those that are groups. Operations: `studio.scene.rigs`."""
+
+    name: str
+    fields: tuple[str, ...] = ()
+    values: dict[Id, dict[str, Stored]] = {}
+    groups: tuple[Id, ...] = ()
+
+
+def renamed_states(states: tuple[RigState, ...], names: Mapping[Id, Id]) -> tuple[RigState, ...]:
+    """States of a copy: of those entities that were copied, under their new ids."""
+    return tuple(
+        msgspec.structs.replace(
+            s,
+            values={names[id_]: dict(v) for id_, v in s.values.items() if id_ in names},
+            groups=tuple(names[id_] for id_ in s.groups if id_ in names),
+        )
+        for s in states
+    )
+
+
 @entity_kind
 class Group(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="group"):
-    """A node of the tree. `muted` and `solo` act on all lights below it."""
+    """A node of the tree. `muted` and `solo` act on all lights below it, `exposure` and `tint` are their masters: they
+    multiply what hangs below, group within group. A `rig` is a group that is lit as one instrument; `states` are the
+    looks that are kept of it.
 
+    With a `scatter` it fills itself with copies of its `template`, a light below it that does not shine itself, by a
+    rule (`studio.scene.scatter`); `made` are the ids of the copies, "" for those that were deleted."""
+
+    SORT: ClassVar[str] = "scatter"
+
+    exposure: Annotated[
+        float, Spec(label="Master exposure", unit="stops", soft_lo=-10.0, soft_hi=10.0, touches=Touches.LIGHT)
+    ] = 0.0
+    tint: Annotated[Vec3, Spec(label="Master tint", lo=0.0, colour=True, touches=Touches.LIGHT)] = (1.0, 1.0, 1.0)
+    rig: Annotated[bool, Spec(label="Rig", animatable=False)] = False
+    states: tuple[RigState, ...] = ()
+    scatter: Annotated[str, Spec(label="Scatter", animatable=False, choices=SCATTERS, help=_SCATTER_HELP)] = "none"
+    template: Annotated[Id, Spec(label="Template", animatable=False, only=_RULES)] = ""
+    source: Annotated[
+        Id, Spec(label="Source", animatable=False, only=("curve", "surface", "instances"), help=_SOURCE_HELP)
+    ] = ""
+    count: Annotated[
+        int, Spec(label="Count", lo=0, hi=MOST_LAMPS, soft_hi=300, animatable=False, only=("ring", "curve", "surface"))
+    ] = 12
+    columns: Annotated[int, Spec(label="Columns", lo=1, hi=1000, soft_hi=40, animatable=False, only=("grid",))] = 5
+    rows: Annotated[int, Spec(label="Rows", lo=1, hi=1000, soft_hi=40, animatable=False, only=("grid",))] = 4
+    layers: Annotated[int, Spec(label="Storeys", lo=1, hi=1000, soft_hi=10, animatable=False, only=("grid",))] = 1
+    spacing: Annotated[Vec3, Spec(label="Spacing", unit="m", animatable=False, only=("grid",))] = (1.0, 1.0, 1.0)
+    ring_m: Annotated[float, Spec(label="Radius", unit="m", lo=0.0, soft_hi=20.0, animatable=False, only=("ring",))] = (
+        3.0
+    )
+    lift_m: Annotated[
+        float,
+        Spec(label="Lift", unit="m", soft_lo=-2.0, soft_hi=2.0, animatable=False, only=_RULES[2:], help=_LIFT_HELP),
+    ] = 0.0
+    facing: Annotated[str, Spec(label="Facing", animatable=False, choices=FACINGS, only=_RULES, help=_FACING_HELP)] = (
+        "template"
+    )
+    seed: Annotated[int, Spec(label="Seed", lo=0, hi=1_000_000, animatable=False, only=_RULES)] = 0
+    missing: Annotated[float, Spec(label="Missing", lo=0.0, hi=1.0, animatable=False, only=_RULES)] = 0.0
+    jitter_m: Annotated[Vec3, Spec(label="Position varies by", unit="m", lo=0.0, animatable=False, only=_RULES)] = (
+        0.0,
+        0.0,
+        0.0,
+    )
+    turn_jitter_deg: Annotated[
+        float, Spec(label="Direction varies by", unit="deg", lo=0.0, hi=180.0, animatable=False, only=_RULES)
+    ] = 0.0
+    exposure_jitter: Annotated[
+        float,
+        Spec(label="Exposure varies by", unit="stops", lo=0.0, soft_hi=4.0, animatable=False, only=_RULES),
+    ] = 0.0
+    temperature_jitter_k: Annotated[
+        float,
+        Spec(label="Temperature varies by", unit="K", lo=0.0, soft_hi=3000.0, animatable=False, only=_RULES),
+    ] = 0.0
+    made: tuple[Id, ...] = ()
     muted: Annotated[bool, Spec(label="Mute", touches=Touches.LIGHT)] = False
     solo: Annotated[bool, Spec(label="Solo", touches=Touches.LIGHT)] = False
 
@@ -93,6 +181,18 @@ class Camera(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="camera"
     exposure_ev: Annotated[float, Spec(label="Exposure", unit="stops", touches=C)] = 0.0
     near_m: Annotated[float, Spec(label="Near", unit="m", lo=0.0, touches=C)] = 0.01
     far_m: Annotated[float, Spec(label="Far", unit="m", lo=0.0, touches=C)] = 1000.0
+
+
+def renamed_group(group: Group, names: Mapping[Id, Id]) -> dict[str, object]:
+    """Fields of a copy of a group whose contents were copied under new ids: its states, and what scatters it."""
+    out: dict[str, object] = {}
+    if group.states:
+        out["states"] = renamed_states(group.states, names)
+    if group.scatter != "none":
+        out["template"] = names.get(group.template, group.template)
+        out["source"] = names.get(group.source, group.source)
+        out["made"] = tuple(names.get(id_, "") for id_ in group.made)
+    return out
 
 
 @entity_kind

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.geometry import Deformed, Image, mesh_key
+from studio.scene.lights import PORTAL
 
 # flags of INSTANCE
 SEEN_BY_CAMERA, SEEN_IN_REFLECTIONS, CASTS_SHADOWS, MOVES = 1, 2, 4, 8
@@ -21,11 +22,17 @@ INSTANCE = np.dtype(
         ("object", "i4"),  # index into FlatScene.object_names
         ("material_start", "i4"),  # part p has material FlatScene.instance_materials[material_start + p]
         ("flags", "u4"),
-        ("link", "u4"),  # receiver bits for light linking, all ones by default
+        ("link", "u4"),  # row of FlatScene.light_links: the set of receivers it belongs to
+        ("shadow_link", "u4"),  # row of FlatScene.shadow_links: the set of blockers it belongs to
         ("open", "f4", (3, 4)),  # object to world at shutter open
         ("close", "f4", (3, 4)),  # and at shutter close
     ]
 )
+
+
+def all_linked(lights: int) -> NDArray[np.uint32]:
+    """(1, words) links of a scene without linking."""
+    return np.full((1, max(1, -(-lights // 32))), 0xFFFFFFFF, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,13 @@ class FlatScene:
     lights: NDArray[np.void]  # lights.LIGHT
     light_names: tuple[str, ...]
     light_groups: tuple[str, ...]  # group 0 is "" (no group)
+    # Linking: a row of bits for every set of objects that lights treat alike, bit l (word l // 32, least first) for
+    # row l of `lights`. A light shines on the objects whose set has its bit, and is blocked by those whose shadow set
+    # has it. Row 0 has all bits; where it is the only one there is no linking.
+    light_links: NDArray[np.uint32] = field(default_factory=lambda: all_linked(0))  # (sets, words)
+    shadow_links: NDArray[np.uint32] = field(default_factory=lambda: all_linked(0))
+    portals: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, PORTAL))  # lights.PORTAL, of all domes
+    light_ids: tuple[str, ...] = ()  # entity ids in the order of `light_names`: who a light is; no part of the digest
     warnings: tuple[str, ...] = ()
     cache: Any = field(default=None, repr=False)  # what the next flatten builds on; no concern of a renderer's
 
@@ -100,7 +114,8 @@ class FlatScene:
             total.update(value.tobytes() if isinstance(value, np.ndarray) else f"{name}={value!r};".encode())
         total.update(msgspec.json.encode([[i.key, i.colour_space] for i in self.textures]))
         total.update(msgspec.json.encode(names))
-        for array in (self.instances, self.instance_materials, self.materials, self.slots, self.lights):
+        arrays = (self.instances, self.instance_materials, self.materials, self.slots, self.lights)
+        for array in (*arrays, self.light_links, self.shadow_links, self.portals):
             total.update(f"{array.shape};".encode())
             total.update(np.ascontiguousarray(array).tobytes())
         for deformed in self.meshes:

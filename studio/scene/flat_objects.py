@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from studio.scene.deform import Pose, deform, fault, skin_fault
 from studio.scene.entities import Entity, Id, MeshObject
 from studio.scene.flat import CASTS_SHADOWS, INSTANCE, MOVES, SEEN_BY_CAMERA, SEEN_IN_REFLECTIONS
+from studio.scene.flat_masters import Dimming
 from studio.scene.flat_surfaces import Surfaces
 from studio.scene.geometry import Deformed, Mesh
 from studio.scene.scene import Scene
 from studio.scene.transforms import F64, FARTHEST_M, multiply
-from studio.scene.tree import HIDDEN, MUTED, SOLO, Tree, listing
+from studio.scene.tree import HIDDEN, Tree, listing
 
 _EYE = np.eye(3, 4)
 _UNFIT = "scene.unfit"
@@ -37,11 +38,11 @@ class Objects:
     mesh_source: Mapping[str, Mesh]
     skin_source: Mapping[str, NDArray[np.float32]]
     material_row: Mapping[str, int]
-    dark: Mapping[int, int]
+    twins: Mapping[tuple[int, int], int]
     bendable: tuple[int, ...]  # objects with a skin or morphs, at work or not
     bent: tuple[bool, ...]  # which of them are
     left_out: Bool
-    silenced: Bool
+    dimmed: NDArray[np.int32]  # number of the factor on emission
     still: Mapping[str, Deformed]  # meshes at rest, by key
     moved: Mapping[Id, tuple[Pose, Pose, Deformed]]  # deformed ones, by object
     rows: Rows
@@ -65,25 +66,24 @@ class Moment:
     closed: Tree
 
 
-def place_objects(scene: Scene, moment: Moment, surfaces: Surfaces, previous: Objects | None) -> Objects:
+def place_objects(
+    scene: Scene, moment: Moment, surfaces: Surfaces, dimming: Dimming, previous: Objects | None
+) -> Objects:
     """Meshes, instances and their materials, made on top of `previous` as far as it still holds."""
     tree = moment.tree
     kept = previous if previous is not None and _same_kind(previous, scene, tree, surfaces) else None
     bendable = kept.bendable if kept else _bendable(scene, tree)
     bent = tuple(_bends(scene, moment, int(tree.objects[i])) for i in bendable)
     left_out = _left_out(moment, bendable)
-    silenced = np.zeros(len(tree.objects), np.bool_)
-    if surfaces.dark:
-        bits = tree.bits[tree.objects]
-        silenced = (bits & MUTED != 0) | (tree.any_solo & (bits & SOLO == 0))
+    dimmed = dimming.of_object if surfaces.twins else np.zeros(len(tree.objects), np.int32)
     if (
         kept is None
         or bent != kept.bent
         or not np.array_equal(left_out, kept.left_out)
-        or not np.array_equal(silenced, kept.silenced)
+        or not np.array_equal(dimmed, kept.dimmed)
     ):
         casting = _Casting(scene, tree, surfaces, previous)
-        kept = casting.cast(bendable, bent, left_out, silenced)
+        kept = casting.cast(bendable, bent, left_out, dimmed)
     kept = _posed(kept, scene, moment)
     if kept.open_world is not moment.opened.world or kept.close_world is not moment.closed.world:
         kept = _placed(kept, moment)
@@ -106,7 +106,7 @@ def _same_kind(previous: Objects, scene: Scene, tree: Tree, surfaces: Surfaces) 
         scene.meshes is previous.mesh_source
         and scene.skins is previous.skin_source
         and (surfaces.row is previous.material_row or surfaces.row == previous.material_row)
-        and surfaces.dark == previous.dark
+        and surfaces.twins == previous.twins
     ):
         return False
     for i in tree.changed.tolist():
@@ -162,21 +162,24 @@ class _Casting:
         self.materials: list[int] = []
         self.deforming: list[tuple[int, int, bool]] = []
         self._rest_row: dict[str, int] = {}
-        self._start: dict[tuple[str, tuple[Id, ...], bool], int] = {}
+        self._start: dict[tuple[str, tuple[Id, ...], int], int] = {}
         self._fault: dict[str, str] = {}
         self._refused: list[Entity] = []
         self._reasons: dict[str, str] = {}
         self._lost: set[str] = set()
 
-    def cast(self, bendable: tuple[int, ...], bent: tuple[bool, ...], left_out: Bool, silenced: Bool) -> Objects:
+    def cast(
+        self, bendable: tuple[int, ...], bent: tuple[bool, ...], left_out: Bool, dimmed: NDArray[np.int32]
+    ) -> Objects:
         tree = self.tree
         bending = {i for i, b in zip(bendable, bent, strict=True) if b}
         listed = [tree.entities[row] for row in tree.objects.tolist()]
+        factors: list[int] = dimmed.tolist()
         chosen, pairs = [], []
-        shared: dict[tuple[str, tuple[Id, ...], bool], tuple[int, int] | None] = {}
+        shared: dict[tuple[str, tuple[Id, ...], int], tuple[int, int] | None] = {}
         for i in np.flatnonzero(~left_out).tolist():
             entity = listed[i]
-            key = (entity.mesh, entity.materials, silenced[i])
+            key = (entity.mesh, entity.materials, factors[i])
             if i in bending:
                 pair = self._row_and_start(entity, key[2], int(tree.objects[i]))
             elif key in shared:
@@ -192,7 +195,6 @@ class _Casting:
         instances["mesh"], instances["material_start"] = np.array(pairs, np.int32).reshape(-1, 2).T
         instances["object"] = chosen
         instances["flags"] = _flags([listed[i] for i in chosen])
-        instances["link"] = 0xFFFFFFFF
         materials = np.array(self.materials, np.int32)
         materials.flags.writeable = False
         return Objects(
@@ -200,11 +202,11 @@ class _Casting:
             mesh_source=self.scene.meshes,
             skin_source=self.scene.skins,
             material_row=self.surfaces.row,
-            dark=self.surfaces.dark,
+            twins=self.surfaces.twins,
             bendable=bendable,
             bent=bent,
             left_out=left_out,
-            silenced=silenced,
+            dimmed=dimmed,
             still=self.still,
             moved=self.earlier.moved if self.earlier else {},
             rows=tree.objects[chosen],
@@ -218,7 +220,7 @@ class _Casting:
             warnings=self._warnings(),
         )
 
-    def _row_and_start(self, entity: Entity, silenced: bool, bent_row: int) -> tuple[int, int] | None:
+    def _row_and_start(self, entity: Entity, factor: int, bent_row: int) -> tuple[int, int] | None:
         """Rows of an object's mesh and of its first material; None, with the reason kept, when it cannot be drawn."""
         assert isinstance(entity, MeshObject)
         why = self._fault.get(entity.mesh)
@@ -234,7 +236,7 @@ class _Casting:
             self._reasons[entity.id] = why
             return None
         mesh_row = self._bent_row(entity, bent_row) if bent_row >= 0 else self._still_row(entity.mesh)
-        return mesh_row, self._material_start(entity, silenced)
+        return mesh_row, self._material_start(entity, factor)
 
     def _skin_fault(self, entity: MeshObject) -> str:
         matrices = self.scene.skins.get(entity.skin)
@@ -262,8 +264,8 @@ class _Casting:
         self.meshes.append(Deformed(mesh, mesh.positions, mesh.normals, mesh.tangents))  # `_posed` puts in its own
         return len(self.meshes) - 1
 
-    def _material_start(self, entity: MeshObject, silenced: bool) -> int:
-        key = (entity.mesh, entity.materials, silenced)
+    def _material_start(self, entity: MeshObject, factor: int) -> int:
+        key = (entity.mesh, entity.materials, factor)
         start = self._start.get(key)
         if start is None:
             start = self._start[key] = len(self.materials)
@@ -271,7 +273,7 @@ class _Casting:
             worn = (*entity.materials, *("",) * parts)[:parts]
             self._lost.update(id_ for id_ in worn if id_ not in self.surfaces.row)
             rows = [self.surfaces.row.get(id_, 0) for id_ in worn]
-            self.materials += [self.surfaces.dark.get(row, row) if silenced else row for row in rows]
+            self.materials += [self.surfaces.twins.get((row, factor), row) for row in rows]
         return start
 
     def _warnings(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Materials and textures of the flat scene.
 
 Material 0 is the default one, worn by parts without a material. Only images that a material or a light uses become
-textures. When mute or solo silences emissive meshes, every emissive material gets a dark twin at the end of the
-table for them to wear.
+textures. When mute, solo or the masters of groups dim emissive meshes, the materials they wear get twins with as much
+less emission at the end of the table.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene import materials as packing
+from studio.scene.flat_masters import SILENT, Dimming
 from studio.scene.geometry import Image
 from studio.scene.materials import DEFAULT, Material
 from studio.scene.scene import Scene
@@ -22,15 +23,15 @@ from studio.scene.scene import Scene
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surfaces:
-    """Packed materials. `row` gives a material's row by id, `dark` the twin without emission of an emissive row,
-    `emits` and `emission_image` are per row."""
+    """Packed materials. `row` gives a material's row by id, `twins` the row of an emissive row's twin by the number of
+    the factor on its emission, `emits` and `emission_image` are per row."""
 
     source: Mapping[str, Material]
     images: Mapping[str, Image]
     light_images: frozenset[str]
-    silenced: bool
+    dimming: Dimming
     row: Mapping[str, int]
-    dark: Mapping[int, int]
+    twins: Mapping[tuple[int, int], int]
     rows: NDArray[np.float32]
     slots: NDArray[np.float32]
     names: tuple[str, ...]
@@ -45,7 +46,7 @@ def pack_surfaces(
     scene: Scene,
     materials: Mapping[str, Material],
     light_images: frozenset[str],
-    silenced: bool,
+    dimming: Dimming,
     previous: Surfaces | None,
 ) -> Surfaces:
     """Materials, slots and textures; `previous` itself when nothing they are made of changed."""
@@ -53,7 +54,7 @@ def pack_surfaces(
         _same(materials, previous.source)
         and scene.images is previous.images
         and light_images == previous.light_images
-        and (silenced == previous.silenced or not previous.emits.any())
+        and (dimming.same_twins(previous.dimming) or not previous.emits.any())
     ):
         return previous
     listed = [DEFAULT, *materials.values()]
@@ -61,13 +62,8 @@ def pack_surfaces(
     used = {t.image for m in listed for t in m.textures.values()} | light_images
     textures = tuple(image for key, image in scene.images.items() if key in used)
     image_row = {key: i for i, key in enumerate(key for key in scene.images if key in used)}
-    dark: dict[int, int] = {}
-    if silenced:
-        for i, material in enumerate(list(listed)):
-            if material.emission_luminance > 0 and max(material.emission_color) > 0:
-                dark[i] = len(listed)
-                listed.append(msgspec.structs.replace(material, emission_luminance=0.0))
-                names.append(names[i])
+    row = {"": 0, **{id_: i + 1 for i, id_ in enumerate(materials)}}
+    twins = _add_twins(listed, names, row, dimming)
     slots = packing.pack_slots(
         listed, image_row, lambda key: scene.images[key].colour_space if key in image_row else "srgb"
     )
@@ -84,9 +80,9 @@ def pack_surfaces(
         source=materials,
         images=scene.images,
         light_images=light_images,
-        silenced=silenced,
-        row={"": 0, **{id_: i + 1 for i, id_ in enumerate(materials)}},
-        dark=dark,
+        dimming=dimming,
+        row=row,
+        twins=twins,
         rows=rows,
         slots=slots,
         names=tuple(names),
@@ -96,6 +92,23 @@ def pack_surfaces(
         emission_image=_emission_images(rows, slots),
         warnings=tuple(warnings),
     )
+
+
+def _add_twins(
+    listed: list[Material], names: list[str], row: Mapping[str, int], dimming: Dimming
+) -> dict[tuple[int, int], int]:
+    """Put the dimmed twins that are worn at the end of the materials; gives their rows."""
+    glows = [m.emission_luminance > 0 and max(m.emission_color) > 0 for m in listed]
+    wanted = {(row[id_], k) for id_, k in dimming.worn if id_ in row and glows[row[id_]]}
+    if dimming.silences:
+        wanted |= {(i, SILENT) for i, glow in enumerate(glows) if glow}
+    twins: dict[tuple[int, int], int] = {}
+    for i, k in sorted(wanted, key=lambda pair: (pair[1], pair[0])):
+        color = tuple(c * f for c, f in zip(listed[i].emission_color, dimming.factors[k], strict=True))
+        twins[i, k] = len(listed)
+        listed.append(msgspec.structs.replace(listed[i], emission_color=color))
+        names.append(names[i])
+    return twins
 
 
 def _same(new: Mapping[str, Material], old: Mapping[str, Material]) -> bool:

@@ -29,11 +29,13 @@ from studio.scene.flat import (
 )
 from studio.scene.flat_camera import find_camera, framing, resolve_camera
 from studio.scene.flat_lights import Lamps, light_images, light_rows
+from studio.scene.flat_links import Links, link_up
+from studio.scene.flat_masters import dim
 from studio.scene.flat_objects import Moment, Objects, place_objects
 from studio.scene.flat_surfaces import Surfaces, pack_surfaces
 from studio.scene.pose import Posing, posing_of
 from studio.scene.scene import Scene
-from studio.scene.tree import MUTED, Tree, grow
+from studio.scene.tree import Tree, grow
 
 __all__ = [
     "CASTS_SHADOWS",
@@ -56,6 +58,7 @@ class Stages:
     surfaces: Surfaces
     objects: Objects
     lamps: Lamps
+    links: Links
 
 
 def flatten(scene: Scene, frame: float, *, previous: FlatScene | None = None, camera: Id = "") -> FlatScene:
@@ -82,11 +85,12 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
     chosen = find_camera(scene, entities, camera, frame)
     moment = _shutter(scene, frame, posing, tree, chosen)
 
-    images = light_images(tree, before.lamps if before else None)
-    silenced = tree.any_solo or bool((tree.bits[tree.objects] & MUTED).any())
-    surfaces = pack_surfaces(scene, materials, images, silenced, before.surfaces if before else None)
-    objects = place_objects(scene, moment, surfaces, before.objects if before else None)
-    lamps = light_rows(moment, images, surfaces, objects, before.lamps if before else None)
+    images = light_images(tree, scene.images, before.lamps if before else None)
+    dimming = dim(tree)
+    surfaces = pack_surfaces(scene, materials, images, dimming, before.surfaces if before else None)
+    objects = place_objects(scene, moment, surfaces, dimming, before.objects if before else None)
+    lamps = light_rows(scene.images, moment, images, surfaces, objects, before.lamps if before else None)
+    links = link_up(tree, lamps, objects, before.links if before else None)
 
     warnings = [
         *posing.warnings,
@@ -96,6 +100,7 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
         *objects.warnings,
         *objects.pose_warnings,
         *lamps.warnings,
+        *links.warnings,
     ]
     flat_camera = resolve_camera(chosen, moment)
     if flat_camera is None:
@@ -108,18 +113,22 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
         fps=scene.fps,
         camera=flat_camera,
         meshes=objects.meshes,
-        instances=objects.instances,
+        instances=links.instances,
         instance_materials=objects.materials,
         object_names=objects.names,
         materials=surfaces.rows,
         slots=surfaces.slots,
         material_names=surfaces.names,
         textures=surfaces.textures,
-        lights=lamps.rows,
+        lights=links.lights,
         light_names=lamps.names,
         light_groups=lamps.groups,
+        light_links=links.light.links,
+        shadow_links=links.shadow.links,
+        portals=lamps.portals,
+        light_ids=lamps.ids,
         warnings=tuple(warnings),
-        cache=Stages(posing, tree, surfaces, objects, lamps),
+        cache=Stages(posing, tree, surfaces, objects, lamps, links),
     )
 
 
@@ -152,6 +161,10 @@ _SECTIONS = (
     "lights",
     "light_names",
     "light_groups",
+    "light_links",
+    "shadow_links",
+    "portals",
+    "light_ids",
     "warnings",
 )
 

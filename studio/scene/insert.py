@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.clips import Clip, Strip
-from studio.scene.entities import Constraint, Entity, Group, Id, MeshObject, Vec3
+from studio.scene.entities import Constraint, Entity, Group, Id, MeshObject, Vec3, renamed_group
+from studio.scene.lights import Light
+from studio.scene.linking import renamed_links
 from studio.scene.pose import split_track
 from studio.scene.scene import Scene, free_id, placed
 
@@ -97,6 +99,10 @@ def _renamed(entity: Entity, names: Mapping[Id, Id], skins: Mapping[str, str], t
         new["skin"] = skins.get(entity.skin, entity.skin)
     elif isinstance(entity, Constraint):
         new["target"] = names.get(entity.target, entity.target)
+    elif isinstance(entity, Light) and (entity.light_links or entity.shadow_links):
+        new.update(renamed_links(entity, names))
+    elif isinstance(entity, Group):
+        new.update(renamed_group(entity, names))
     return msgspec.structs.replace(entity, **new)
 
 

@@ -5,10 +5,11 @@ spot), radiance in nits (surfaces and dome), illuminance at normal incidence in 
 factor of each kind and unit that make sense together; any other pair is refused, because a guess would light a shot
 wrongly by orders of magnitude.
 
-| unit | point | spot | rectangle, disk | sphere | cylinder | distant | dome |
+| unit | point | spot | rectangle, disk | sphere | cylinder | distant | dome, portal |
 |---|---|---|---|---|---|---|---|
 | cd | intensity | intensity on the axis | on the axis: / area | / (pi r^2) | broadside: / (2 r l) | | |
 | lm | / (4 pi) | / solid angle of the smooth cone | / (pi area) | same | same | | |
+| W | lm of 683 a watt | same | same | same | same | | |
 | nt | | | radiance | radiance | radiance | | radiance |
 | lx | | | | | | illuminance | |
 
@@ -16,6 +17,15 @@ The lumens of a two-sided rectangle or disk leave by both sides, so each side ha
 without caps. A spot's cone is that of KHR_lights_punctual: full inside the inner half angle, none outside the outer,
 between them t^2 with t linear in the cosine. Its solid angle, weighted by that falloff, is
 2 pi ((1 - cos inner) + (cos inner - cos outer) / 3).
+
+Lumens are what leaves the lamp with its IES profile and its grid: candela are those of the profile's brightest
+direction and lumens are divided by the integral of profile times cone; a grid of half angle h, which lets
+1 - tan a / tan h pass at the angle a, leaves pi (sin^2 h - (h - sin h cos h) / tan h) in the place of pi. Barn doors
+and gobos take lumens away. `normalize` divides nits by the area, so that the power stays when the size changes.
+
+A watt is radiant and counts 683 lumens whatever the colour: the photometric equivalent of light of 540 THz, by which
+the SI defines the candela (BIPM, "The International System of Units", 9th edition, 2019, 2.3.1), which exporters of
+KHR_lights_punctual use for white too (Blender's glTF exporter, "Standard" light units).
 """
 
 from __future__ import annotations
@@ -27,7 +37,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
-Shape = Mapping[str, F64]  # columns width, height, radius, length, cos_inner, cos_outer, sides
+# columns width, height, radius, length, sides, steradians (of point and spot, weighted by what shapes them), through
+# (of flat areas: lumens per nit and square metre)
+Shape = Mapping[str, F64]
+LUMENS_PER_WATT = 683.0
 
 _PI = np.pi
 # linear Rec.709 (D65) from CIE 1931 XYZ, ITU-R BT.709-6
@@ -44,6 +57,15 @@ LUMINANCE = np.array([0.2126729, 0.7151522, 0.0721750])
 def cone_solid_angle(cos_inner: F64, cos_outer: F64) -> F64:
     """Steradians of a spot's cone weighted by its falloff: lumens are candela on the axis times this."""
     return np.asarray(2 * _PI * ((1 - cos_inner) + (cos_inner - cos_outer) / 3))
+
+
+def grid_share(half_angle: F64) -> F64:
+    """Lumens per nit and square metre that a grid of half angle (radians) leaves: the integral of
+    (1 - tan a / tan h) cos a over the cone of half angle h; pi without a grid."""
+    h = np.asarray(half_angle, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cut = (h - np.sin(h) * np.cos(h)) / np.tan(h)
+    return np.asarray(np.where(h < _PI / 2, _PI * (np.sin(h) ** 2 - cut), _PI))
 
 
 def surface_area(kind: str, shape: Shape) -> F64:
@@ -70,28 +92,35 @@ def _one(shape: Shape) -> F64:
     return np.ones_like(shape["radius"])
 
 
+def _flux_units(kind: str, per_lumen: Callable[[Shape], F64]) -> dict[tuple[str, str], Callable[[Shape], F64]]:
+    return {(kind, "lm"): per_lumen, (kind, "W"): lambda shape: LUMENS_PER_WATT * per_lumen(shape)}
+
+
 def _area_units(kind: str) -> dict[tuple[str, str], Callable[[Shape], F64]]:
+    flat = kind in ("rectangle", "disk")
+
     def from_candela(shape: Shape) -> F64:
         return np.asarray(1 / _seen_area(kind, shape))
 
     def from_lumens(shape: Shape) -> F64:
-        sides = shape["sides"] if kind in ("rectangle", "disk") else 1.0
-        return np.asarray(1 / (_PI * surface_area(kind, shape) * sides))
+        lumens_per_nit = shape["through"] * shape["sides"] if flat else _PI
+        return np.asarray(1 / (lumens_per_nit * surface_area(kind, shape)))
 
-    return {(kind, "nt"): _one, (kind, "lm"): from_lumens, (kind, "cd"): from_candela}
+    return {(kind, "nt"): _one, **_flux_units(kind, from_lumens), (kind, "cd"): from_candela}
 
 
 PER_UNIT: dict[tuple[str, str], Callable[[Shape], F64]] = {
     ("point", "cd"): _one,
-    ("point", "lm"): lambda shape: _one(shape) / (4 * _PI),
+    **_flux_units("point", lambda shape: 1 / shape["steradians"]),
     ("spot", "cd"): _one,
-    ("spot", "lm"): lambda shape: 1 / cone_solid_angle(shape["cos_inner"], shape["cos_outer"]),
+    **_flux_units("spot", lambda shape: 1 / shape["steradians"]),
     **_area_units("rectangle"),
     **_area_units("disk"),
     **_area_units("sphere"),
     **_area_units("cylinder"),
     ("distant", "lx"): _one,
     ("dome", "nt"): _one,
+    ("portal", "nt"): _one,
 }
 
 

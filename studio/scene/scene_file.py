@@ -23,8 +23,9 @@ from studio.scene import schema
 from studio.scene.animation import Curve, make_curve
 from studio.scene.arrays import pack_npy, pack_npz, unpack_npy, unpack_npz
 from studio.scene.clips import Clip, Strip, check_strip
-from studio.scene.entities import Entity, MeshObject
+from studio.scene.entities import Entity, Group, MeshObject
 from studio.scene.geometry import MESH_ARRAYS, Image, Mesh, Morph, make_image, make_mesh
+from studio.scene.rigs import check_states
 from studio.scene.scene import Scene
 from studio.scene.timeline import Timeline
 from studio.scene.transforms import on_cycles, parent_rows
@@ -276,6 +277,9 @@ def read_scene(text: bytes, fetch: Fetch, *, where: str) -> Scene:
     )
     for fault in faults(scene):
         raise BadAsset(f"{where}: {fault}; restore it from a backup.")
+    for entity in entities.values():
+        if isinstance(entity, Group) and entity.states:
+            check_states(entity, where)
     return scene
 
 

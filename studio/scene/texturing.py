@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from studio.errors import BadAsset
-from studio.scene.entities import Id
+from studio.scene.entities import Group, Id
 from studio.scene.geometry import Image, make_image
+from studio.scene.lights import IMAGE_FIELDS, Light
 from studio.scene.materials import SLOTS, Material, Texture
 from studio.scene.scene import Scene
 
@@ -32,6 +34,7 @@ _FIELDS = {
     "geometry_coat_normal": "",
     "bump": "bump_scale",
 }
+_IMAGES_OF = attrgetter(*IMAGE_FIELDS)
 _GLOW_NITS, _BUMP_M = 100.0, 0.005  # what a texture of emission or height begins with where there was none
 
 
@@ -207,9 +210,11 @@ def replace_image(scene: Scene, key: str, image: Image) -> Scene:
             }
             new[id_] = msgspec.structs.replace(material, textures=textures)
     worn = {
-        id_: msgspec.structs.replace(entity, image=found.key)
+        id_: msgspec.structs.replace(
+            entity, **{name: found.key for name in IMAGE_FIELDS if getattr(entity, name) == key}
+        )
         for id_, entity in scene.entities.items()
-        if getattr(entity, "image", "") == key
+        if isinstance(entity, Light) and key in _IMAGES_OF(entity)
     }
     return without_unused(_put(scene.put(worn), new), [key])
 
@@ -219,7 +224,9 @@ def without_unused(scene: Scene, keys: Iterable[str]) -> Scene:
     gone = {key for key in keys if key in scene.images}
     if gone:
         gone -= {t.image for m in scene.materials.values() for t in m.textures.values()}
-        gone -= {getattr(entity, "image", "") for entity in scene.entities.values()}
+        gone -= {key for e in scene.entities.values() if isinstance(e, Light) for key in _IMAGES_OF(e)}
+        states = (state for e in scene.entities.values() if isinstance(e, Group) for state in e.states)
+        gone -= {v for s in states for values in s.values.values() for v in values.values() if isinstance(v, str)}
     return replace(scene, images={k: v for k, v in scene.images.items() if k not in gone}) if gone else scene
 
 

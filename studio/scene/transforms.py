@@ -141,6 +141,19 @@ def inherit(bits: NDArray[np.uint8], parents: I32) -> NDArray[np.uint8]:
         ancestor[live] = ancestor[up]
 
 
+def inherit_product(values: F64, parents: I32) -> F64:
+    """(n, k) values of every node times those of all its ancestors. `parents` must have no cycles."""
+    out, ancestor = values.copy(), parents.copy()
+    with np.errstate(invalid="ignore", over="ignore"):
+        while True:
+            live = np.flatnonzero(ancestor >= 0)
+            if not len(live):
+                return out
+            up = ancestor[live]
+            out[live] *= out[up]
+            ancestor[live] = ancestor[up]
+
+
 def sound(matrices: F64) -> Bool:
     """(n,) True where a matrix is finite, within `FARTHEST_M` and can be inverted in single precision."""
     with np.errstate(invalid="ignore", over="ignore"):

@@ -22,6 +22,7 @@ from studio.scene.transforms import (
     I32,
     Bool,
     inherit,
+    inherit_product,
     local_matrices,
     on_cycles,
     parent_rows,
@@ -50,6 +51,8 @@ class Tree:
     own_bits: NDArray[np.uint8]
     world: F64  # (n, 3, 4)
     bits: NDArray[np.uint8]
+    own_gain: F64  # (n, 3) masters of groups: what they multiply light below them by; 1 for all else
+    gain: F64  # (n, 3) the product down the tree
     broken: Bool  # on a cycle, or with a transform that cannot be used
     any_solo: bool
     orphans: tuple[int, ...]  # rows whose parent is not in the scene
@@ -94,6 +97,8 @@ def grow(entities: Mapping[Id, Entity], previous: Tree | None) -> Tree:
     local = _patched(previous.local, changed, local_matrices(new))
     own_bits = _patched(previous.own_bits, changed, _bits(new))
     world, bits, broken = previous.world, previous.bits, previous.broken
+    own_gain = _patched(previous.own_gain, changed, _gains(new))
+    gain = previous.gain if own_gain is previous.own_gain else _mastered(own_gain, previous.parents)
     if own_bits is not previous.own_bits:
         bits = inherit(own_bits, previous.parents)
     if local is not previous.local:
@@ -112,6 +117,8 @@ def grow(entities: Mapping[Id, Entity], previous: Tree | None) -> Tree:
         own_bits=own_bits,
         world=world,
         bits=bits,
+        own_gain=own_gain,
+        gain=gain,
         broken=broken,
         any_solo=solo,
         orphans=previous.orphans,
@@ -128,6 +135,7 @@ def _whole(entities: Mapping[Id, Entity], listed: list[Entity]) -> Tree:
     local, own_bits = local_matrices(listed), _bits(listed)
     world = world_matrices(local, parents)
     broken = cyclic | ~sound(world)
+    own_gain = _gains(listed)
     return Tree(
         ids=list(entities),
         entities=listed,
@@ -140,6 +148,8 @@ def _whole(entities: Mapping[Id, Entity], listed: list[Entity]) -> Tree:
         own_bits=own_bits,
         world=world,
         bits=inherit(own_bits, parents),
+        own_gain=own_gain,
+        gain=_mastered(own_gain, parents),
         broken=broken,
         any_solo=bool((own_bits & SOLO).any()),
         orphans=tuple(orphans),
@@ -173,6 +183,24 @@ def _bits(listed: Sequence[Entity]) -> NDArray[np.uint8]:
     out[at] |= np.where(np.fromiter(map(attrgetter("muted"), some), np.bool_, len(some)), MUTED, 0).astype(np.uint8)
     out[at] |= np.where(np.fromiter(map(attrgetter("solo"), some), np.bool_, len(some)), SOLO, 0).astype(np.uint8)
     return out
+
+
+def _gains(listed: Sequence[Entity]) -> F64:
+    """(n, 3) masters of groups, 2**exposure times tint; what is not a number a light can shine with is NaN."""
+    out = np.ones((len(listed), 3))
+    types = list(map(type, listed))
+    groups = {t for t in set(types) if issubclass(t, Group)}
+    at = np.flatnonzero(np.fromiter(map(groups.__contains__, types), np.bool_, len(types)))
+    if len(at):
+        some = [listed[i] for i in at.tolist()]
+        exposure = np.fromiter(map(attrgetter("exposure"), some), np.float64, len(some))
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[at] = np.exp2(exposure)[:, None] * np.array(list(map(attrgetter("tint"), some)), np.float64)
+    return out
+
+
+def _mastered(own: F64, parents: I32) -> F64:
+    return own if (own == 1.0).all() else inherit_product(own, parents)
 
 
 def listing(entities: Sequence[Entity]) -> str:

@@ -202,7 +202,12 @@ class Canvas(QOpenGLWidget):
         triangles = tr("Triangles {count}", count=f"{s.triangles:,}")
         memory = tr("{count} MB", count=f"{s.gpu_bytes / 1e6:.1f}")
         samples = tr("Samples {count}", count=s.samples) if s.samples > 1 else ""
-        lines = [name, "   ".join((lights, triangles, memory)), "   ".join(filter(None, (speed, samples)))]
+        done, of = s.shadowed
+        shadows = tr("Shadows {count}/{of}", count=f"{done:,}", of=f"{of:,}") if of else ""
+        if s.shadows_coarser:
+            coarser = tr("coarser by {count}, memory is short", count=2**s.shadows_coarser)
+            shadows = f"{shadows} ({coarser})"
+        lines = [name, "   ".join((lights, triangles, memory)), shadows, "   ".join(filter(None, (speed, samples)))]
         if self.view.look.isolated:
             lines.append(tr("Isolated"))
         return [text for text in lines if text]

@@ -216,6 +216,7 @@ class ExportPanel(QWidget):
 
         self._section(N_("Layers"), exr)
         self._row("", self._switch("light_groups", N_("Light groups")), exr)
+        self._row("", self._switch("light_layers", N_("A layer for every light")), exr)
         self._row("", self._switch("cryptomatte", N_("Cryptomatte")), exr)
         for name in AOVS:
             if name not in _SWITCHED:

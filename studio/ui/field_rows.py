@@ -19,8 +19,10 @@ from studio.commands.studio import Studio
 from studio.errors import StudioError
 from studio.scene import edits
 from studio.scene.animation import evaluate
-from studio.scene.entities import Constraint, Id, MeshObject, Path
+from studio.scene.entities import Constraint, Entity, Group, Id, MeshObject, Path
 from studio.scene.euler import Angles, to_angles, to_quaternion
+from studio.scene.light_shaping import is_profile
+from studio.scene.lights import Light
 from studio.scene.photometry import blackbody
 from studio.scene.scene import Scene
 from studio.scene.schema import Field
@@ -466,10 +468,16 @@ def make_row(studio: Studio, shared: Shared) -> Row:
         return MaterialsRow(studio, shared)
     if field.name == "morph_weights":
         return VectorRow(studio, shared, names=_morph_names(studio.scene, shared.ids[0]))
+    if field.name in ("ies", "gobo", "light_links", "shadow_links"):
+        from studio.ui.light_field_rows import FileRow, LinksRow
+
+        return FileRow(studio, shared) if field.shape == "str" else LinksRow(studio, shared)
     if field.name == "image":
         return MenuRow(studio, shared, choices=lambda: _images(studio.scene))
     if field.name == "target":
         return TargetRow(studio, shared)
+    if field.name in ("source", "template"):
+        return MenuRow(studio, shared, choices=lambda: _carriers(studio.scene, shared.ids, field.name))
     if field.name == "group":
         return MenuRow(studio, shared, choices=lambda: _groups(studio.scene), editable=True)
     if shared.choices:
@@ -488,7 +496,10 @@ def _morph_names(scene: Scene, id_: Id) -> tuple[str, ...]:
 
 
 def _images(scene: Scene) -> list[tuple[str, str]]:
-    return [("", tr("None")), *((key, image.name or key) for key, image in scene.images.items())]
+    return [
+        ("", tr("None")),
+        *((key, image.name or key) for key, image in scene.images.items() if not is_profile(image)),
+    ]
 
 
 def _targets(scene: Scene, ids: Sequence[Id]) -> list[tuple[str, str]]:
@@ -500,6 +511,24 @@ def _targets(scene: Scene, ids: Sequence[Id]) -> list[tuple[str, str]]:
         (id_, entity.name or id_)
         for id_, entity in scene.entities.items()
         if id_ not in owners and (isinstance(entity, Path) if paths_only else not isinstance(entity, Constraint))
+    ]
+    return [("", tr("None")), *found]
+
+
+def _carriers(scene: Scene, ids: Sequence[Id], name: str) -> list[tuple[str, str]]:
+    """What scatter groups may take for their source by their rule, or for their template: lights below them that they
+    did not make."""
+    groups = [e for e in (scene.entities.get(id_) for id_ in ids) if isinstance(e, Group)]
+    kinds: dict[str, tuple[type[Entity], ...]] = {"curve": (Path,), "surface": (MeshObject,)}
+    wanted = kinds.get(groups[0].scatter, (MeshObject, Group)) if groups else ()
+    made = {id_ for group in groups for id_ in group.made}
+    found = [
+        (e.id, e.name or e.id)
+        for e in scene.entities.values()
+        if e.id not in ids
+        and (
+            isinstance(e, wanted) if name == "source" else isinstance(e, Light) and e.parent in ids and e.id not in made
+        )
     ]
     return [("", tr("None")), *found]
 

@@ -33,6 +33,7 @@ TITLES = {
 }
 _IN_PLACE = ("name", "visible", "locked", "translation", "rotation", "scale", "shear")
 _ELSEWHERE = ("parent",)  # the outliner's
+_ONE_VALUE = ("light_links", "shadow_links")  # ids that are shown together, not one by one
 _WITHOUT_PLACE = ("name", "visible", "locked")  # what a constraint has of these: its own transform means nothing
 
 
@@ -117,7 +118,7 @@ def _is_plumbing(field: Field) -> bool:
 def _shared(field: Field, records: Sequence[Any]) -> Shared:
     values = list(map(attrgetter(field.name), records))
     first = values[0]
-    if field.shape in ("vector", "ids"):
+    if field.shape in ("vector", "ids") and field.name not in _ONE_VALUE:
         width = len(first)
         same_width = all(len(v) == width for v in values)
         mixed = tuple(not same_width or any(v[i] != first[i] for v in values) for i in range(width))

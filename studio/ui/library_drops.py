@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QMimeData
 
 from studio.assets.library_index import Asset
+from studio.commands.light_files import MASKED, PROFILED
 from studio.commands.studio import Studio
 from studio.scene.entities import MeshObject, Vec3
 from studio.scene.lights import Light
@@ -36,8 +37,10 @@ def _hover(studio: Studio, mime: QMimeData, spot: Spot) -> Ghost | None:
     if asset.kind == "material" and isinstance(entity, MeshObject):
         return Ghost(tr("{name} on {object}", name=asset.name, object=under), place=False)
     if asset.kind == "image" and isinstance(entity, (MeshObject, Light)):
-        if isinstance(entity, Light) and entity.light not in _PICTURED:
+        if isinstance(entity, Light) and entity.light not in (*_PICTURED, *MASKED):
             return None
+        return Ghost(tr("{name} on {object}", name=asset.name, object=under), place=False)
+    if asset.kind == "ies" and isinstance(entity, Light) and entity.light in PROFILED:
         return Ghost(tr("{name} on {object}", name=asset.name, object=under), place=False)
     return None
 

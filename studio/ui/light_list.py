@@ -1,247 +1,45 @@
-"""The light list: every lamp of `studio.ui.light_model` a row, edited for all selected rows at once."""
+"""The panel of the light table (`studio.ui.light_table`): its filter, its sets of columns, and how much there is."""
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
+from functools import partial
 
-from PySide6.QtCore import (
-    QAbstractItemModel,
-    QEvent,
-    QItemSelection,
-    QItemSelectionModel,
-    QModelIndex,
-    QObject,
-    QPoint,
-    QPointF,
-    QRect,
-    QRectF,
-    QSortFilterProxyModel,
-    Qt,
-    QTimer,
-)
-from PySide6.QtGui import QBrush, QKeyEvent, QKeySequence, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
+from PySide6.QtGui import QActionGroup, QCursor
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
-from studio.scene.lights import Light
-from studio.scene.photometry import units_of
-from studio.scene.schema import Touches, fields
+from studio.scene.light_filter import Fault, Filter, known_fields, parse
+from studio.scene.schema import Touches
 from studio.ui import theme
-from studio.ui.color_edit import Color, ColorEdit
 from studio.ui.i18n import say, tr, translated
-from studio.ui.key_dots import NONE, paint_dot
-from studio.ui.light_model import COLUMNS, KEY_ROLE, SORT_ROLE, SWITCHES, Index, LightModel
+from studio.ui.light_cells_clip import copy_cells, paste_cells
+from studio.ui.light_model import LightModel
+from studio.ui.light_table import LightTable, dot_box
+from studio.ui.light_table_columns import ESSENTIALS, HEAD, column, every, is_own, placed, sets
+from studio.ui.light_table_rows import GROUP, Row
+from studio.ui.light_table_why import WhyPopup
 from studio.ui.panel import Desk, panel
 
-_WIDTHS = {
-    "muted": 28,
-    "solo": 28,
-    "name": 150,
-    "light": 84,
-    "intensity": 88,
-    "unit": 48,
-    "exposure": 100,
-    "color": 64,
-    "temperature_k": 108,
-    "group": 96,
-}
-_DOT = 16  # width of a key dot's place
+__all__ = ["LightList", "LightTable", "dot_box"]
+
 _PLAYING_MS = 100  # between refreshes while the timeline plays
-_drags = itertools.count()
-
-
-def dot_box(cell: QRect) -> QRectF:
-    """Where the key dot of a cell stands: at its left."""
-    return QRectF(cell.left(), cell.top(), theme.size(_DOT), cell.height())
-
-
-class LightDelegate(QStyledItemDelegate):
-    """Editors of cells: texts that understand expressions, menus for kind and unit, a picker for colours."""
-
-    def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._studio = studio
-
-    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
-        """A colour is painted by `paint`, in selected rows as in others."""
-        super().initStyleOption(option, index)
-        option.backgroundBrush = QBrush()
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """A cell; its colour is seen on a selected row too."""
-        super().paint(painter, option, index)
-        colour = index.data(Qt.ItemDataRole.BackgroundRole)
-        state = index.data(KEY_ROLE)
-        if colour is not None:
-            edge = theme.size(2)
-            room = theme.size(_DOT) if state is not None else edge
-            painter.fillRect(option.rect.adjusted(room, edge, -edge, -edge), colour)
-        if state is not None:
-            hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-            if state != NONE or hovered or self._studio.autokey:
-                paint_dot(painter, dot_box(option.rect), state, autokey=self._studio.autokey, hovered=hovered)
-
-    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
-        """The editor of a column."""
-        name = COLUMNS[index.column()]
-        editor: QWidget
-        if name in ("light", "unit"):
-            menu = editor = QComboBox(parent)
-            kind = index.model().index(index.row(), COLUMNS.index("light")).data(Qt.ItemDataRole.EditRole)
-            for choice in fields(Light)["light"].spec.choices if name == "light" else units_of(kind):
-                menu.addItem(tr(choice.capitalize()) if name == "light" else choice, choice)
-            menu.activated.connect(lambda: self._done(menu))
-        elif name == "color":
-            editor = self._swatch(parent, index)
-        else:
-            editor = QLineEdit(parent)
-        editor.setObjectName(f"cell-{name}")
-        editor.setAccessibleName(tr(fields(Light)[name].label))
-        return editor
-
-    def _done(self, editor: QWidget) -> None:
-        self.commitData.emit(editor)
-        self.closeEditor.emit(editor)
-
-    def _swatch(self, parent: QWidget, index: Index) -> ColorEdit:
-        """A picker whose drag is one step of the history."""
-        swatch = ColorEdit(limit=None, parent=parent)
-        table = self.parent()
-        assert isinstance(table, LightTable)
-        lights = table.lights
-        id_ = lights.ids[table.filter.mapToSource(index).row()]
-        token = ""
-
-        def began() -> None:
-            nonlocal token
-            token = f"lights-color-{next(_drags)}"
-
-        def changed(color: Color) -> None:
-            swatch.set_color(color)
-            lights.set_field(id_, "color", color, coalesce=token)
-
-        def ended(kept: bool) -> None:
-            if not kept:
-                self._studio.document.abandon(token)
-
-        swatch.began.connect(began)
-        swatch.changed.connect(changed)
-        swatch.ended.connect(ended)
-        return swatch
-
-    def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Show the value in the editor."""
-        value = index.data(Qt.ItemDataRole.EditRole)
-        if isinstance(editor, QComboBox):
-            editor.setCurrentIndex(editor.findData(value))
-        elif isinstance(editor, ColorEdit):
-            editor.set_color(value)
-        elif isinstance(editor, QLineEdit) and not editor.isModified():
-            editor.setText(value if isinstance(value, str) else repr(value))
-            editor.selectAll()
-
-    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
-        """Give what was entered to the model."""
-        if isinstance(editor, QComboBox):
-            model.setData(index, editor.currentData())
-        elif isinstance(editor, QLineEdit) and editor.isModified():
-            model.setData(index, editor.text())
-
-
-class LightTable(QTableView):
-    """The table; a press on a switch turns it."""
-
-    def __init__(self, studio: Studio, model: LightModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("light-table")
-        self.lights = model
-        self.filter = QSortFilterProxyModel(self)
-        self.filter.setSourceModel(model)
-        self.filter.setSortRole(SORT_ROLE)
-        self.filter.setFilterKeyColumn(-1)
-        self.filter.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        self.setModel(self.filter)
-        self.setItemDelegate(LightDelegate(studio, self))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setSortingEnabled(True)
-        self.filter.sort(-1)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self.horizontalHeader().setSortIndicatorClearable(True)
-        self.verticalHeader().hide()
-        self.setShowGrid(False)
-        self.setAlternatingRowColors(True)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setTabKeyNavigation(False)
-        self.setMouseTracking(True)  # cells under the pointer show where their key dots are
-        self.fit()
-
-    def fit(self) -> None:
-        """Heights and widths at the interface's scale."""
-        self.verticalHeader().setDefaultSectionSize(theme.size(22))
-        self.verticalHeader().setMinimumSectionSize(theme.size(18))
-        for column, name in enumerate(COLUMNS):
-            self.setColumnWidth(column, theme.size(_WIDTHS[name]))
-        self.horizontalHeader().setStretchLastSection(True)
-
-    def row_at(self, index: QModelIndex) -> int:
-        """The model's row of an index of the view."""
-        return self.filter.mapToSource(index).row()
-
-    def event(self, event: QEvent) -> bool:
-        """While the table has the keyboard, "select all" means the rows that it lists and nothing else."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            assert isinstance(event, QKeyEvent)
-            if event.matches(QKeySequence.StandardKey.SelectAll):
-                event.accept()
-                return True
-        return super().event(event)
-
-    def mousePressEvent(self, event: Any) -> None:
-        """Switches are turned on the press and select nothing."""
-        index = self.indexAt(event.position().toPoint())
-        if (
-            event.button() == Qt.MouseButton.LeftButton
-            and index.isValid()
-            and COLUMNS[index.column()] in SWITCHES
-            and not event.modifiers()
-            and self.lights.toggle(self.row_at(index), COLUMNS[index.column()])
-        ):
-            return
-        if event.button() == Qt.MouseButton.LeftButton and index.isValid() and self._on_dot(index, event.position()):
-            self.lights.toggle_key(self.row_at(index), COLUMNS[index.column()])
-            return
-        super().mousePressEvent(event)
-
-    def mouseDoubleClickEvent(self, event: Any) -> None:
-        """A second press on a dot is a press; elsewhere it edits."""
-        index = self.indexAt(event.position().toPoint())
-        if index.isValid() and self._on_dot(index, event.position()):
-            self.mousePressEvent(event)
-        else:
-            super().mouseDoubleClickEvent(event)
-
-    def _on_dot(self, index: QModelIndex, at: QPointF) -> bool:
-        return index.data(KEY_ROLE) is not None and dot_box(self.visualRect(index)).contains(at)
+_FAULTS = {
+    "field": N_("There is no field “{term}”."),
+    "value": N_("“{term}” needs a value behind it."),
+    "number": N_("“{term}” is no number."),
+    "switch": N_("“{term}”: a switch is on or off."),
+    "order": N_("“{term}”: texts are equal (=) or not (!=)."),
+    "before": N_("“{term}” needs a field before it."),
+}
+_NEAR = N_("Did you mean “{near}”?")
+_HOW = N_('Words, and conditions: intensity>100  kind=spot,point  group=key*  muted  -solo  "Lamp 3"')
 
 
 @panel("light_list", N_("Lights"), "bottom", "lights")
 class LightList(QWidget):
-    """The table with its search field and a count."""
+    """The table with its bar."""
 
     def __init__(self, studio: Studio, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -250,24 +48,13 @@ class LightList(QWidget):
         self.model = LightModel(studio, self)
         self.table = LightTable(studio, self.model)
         say(self.table.setAccessibleName, N_("Lights"))
-        self.search = QLineEdit()
-        self.search.setObjectName("light-search")
-        self.search.setClearButtonEnabled(True)
-        say(self.search.setPlaceholderText, N_("Filter lights"))
-        say(self.search.setAccessibleName, N_("Filter lights"))
-        self._count = QLabel()
-        self._count.setProperty("role", "dim")
-        bar = QHBoxLayout()
-        bar.setContentsMargins(theme.size(6), theme.size(4), theme.size(6), theme.size(4))
-        bar.addWidget(self.search, 1)
-        bar.addSpacing(theme.size(8))
-        bar.addWidget(self._count)
+        self._make_bar()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(bar)
+        layout.addLayout(self._bar)
+        layout.addWidget(self._fault)
         layout.addWidget(self.table, 1)
-        self._following = False
         self._behind = QTimer(self)
         self._behind.setSingleShot(True)
         self._behind.setInterval(_PLAYING_MS)
@@ -275,30 +62,90 @@ class LightList(QWidget):
         self.search.textChanged.connect(self._search)
         self.table.selectionModel().selectionChanged.connect(self._selected)
         self.table.customContextMenuRequested.connect(self._menu)
+        self.table.asked.connect(self._asked)
+        self.table.header().customContextMenuRequested.connect(self._columns_menu)
+        self.table.header().sectionMoved.connect(self._moved)
         theme.signals().changed.connect(self.table.fit)
         self._forget = studio.watch(self._heard)
+        self._take_set()
         translated(self._relabel)
         self._follow()
+
+    def _make_bar(self) -> None:
+        self.search = QLineEdit()
+        self.search.setObjectName("light-search")
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(theme.icon("filter", "dim"), QLineEdit.ActionPosition.LeadingPosition)
+        say(self.search.setPlaceholderText, N_("Filter: words, intensity>100, kind=spot, -muted"))
+        say(self.search.setAccessibleName, N_("Filter lights"))
+        self._fault = QLabel()
+        self._fault.setObjectName("light-filter-fault")
+        self._fault.setTextFormat(Qt.TextFormat.PlainText)
+        self._fault.setContentsMargins(theme.size(10), 0, theme.size(6), theme.size(4))
+        self._fault.setStyleSheet(f"color: {theme.COLORS['warning']};")
+        self._fault.hide()
+        self.groups = QToolButton()
+        self.groups.setObjectName("light-groups")
+        self.groups.setCheckable(True)
+        self.groups.setChecked(True)
+        self.groups.setIcon(theme.icon("outliner"))
+        say(self.groups.setToolTip, N_("List lights below their groups and rigs"))
+        say(self.groups.setAccessibleName, N_("List lights below their groups and rigs"))
+        self.groups.toggled.connect(lambda on: self.model.set_flat(not on))
+        self.columns = QToolButton()
+        self.columns.setObjectName("light-columns")
+        self.columns.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.columns.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.columns.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the arrow behind the name
+        self.columns.setIcon(theme.icon("fold-open", "dim"))
+        say(self.columns.setToolTip, N_("Columns that are shown"))
+        say(self.columns.setAccessibleName, N_("Columns that are shown"))
+        menu = QMenu(self.columns)
+        menu.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        menu.setObjectName("light-columns-menu")
+        menu.aboutToShow.connect(partial(self._fill_sets, menu))
+        self.columns.setMenu(menu)
+        self._count = QLabel()
+        self._count.setObjectName("light-count")
+        self._count.setProperty("role", "dim")
+        bar = self._bar = QHBoxLayout()
+        bar.setContentsMargins(theme.size(6), theme.size(4), theme.size(6), theme.size(4))
+        bar.setSpacing(theme.size(4))
+        bar.addWidget(self.search, 1)
+        bar.addWidget(self.groups)
+        bar.addWidget(self.columns)
+        bar.addSpacing(theme.size(6))
+        bar.addWidget(self._count)
 
     def close_panel(self) -> None:
         """Stop listening."""
         self._forget()
 
+    # --- words -------------------------------------------------------------------------------------------------------
     def _relabel(self) -> None:
-        self.model.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(COLUMNS) - 1)
+        self.model.relabel()
+        self._search(self.search.text())
+        self._name_set()
+        self.table.fit()
         self._tell_count()
 
     def _tell_count(self) -> None:
-        total = self.model.rowCount()
-        chosen = sum(1 for id_ in self._studio.selection if self.model.row_of(id_) >= 0)
-        silent = sum(1 for row in range(total) if self.model.value(row, "muted"))
+        lamps = self.model.rows.lamps
+        chosen_ids = set(self._studio.selection)
+        chosen = sum(row.id in chosen_ids for row in lamps)
+        silent = sum(not row.counts for row in lamps)
+        shown = sum(row.kind != GROUP for row in self.model.rows.walk()) if self.model.filtering else len(lamps)
+        total = len(lamps)
         parts = [tr("1 light") if total == 1 else tr("{count} lights", count=total)]
+        if shown != total:
+            parts.append(tr("{count} shown", count=shown))
         if chosen:
             parts.append(tr("{count} selected", count=chosen))
         if silent:
-            parts.append(tr("{count} muted", count=silent))
+            parts.append(tr("{count} silent", count=silent))
         self._count.setText("  ·  ".join(parts))
 
+    # --- following ---------------------------------------------------------------------------------------------------
     def _heard(self, update: Update) -> None:
         if "frame" in update.parts and not self._studio.playing:
             self._follow_frame()
@@ -306,13 +153,11 @@ class LightList(QWidget):
             self._behind.start()
         if "autokey" in update.parts:
             self.table.viewport().update()
+        if "preferences" in update.parts:
+            self._take_set()
         if update.change is None:
             return
-        self._following = True
-        try:
-            self.model.heard(update.change)
-        finally:
-            self._following = False
+        self.model.heard(update.change)
         if update.change.selected or update.change.touches & (Touches.HIERARCHY | Touches.MATERIAL):
             self._follow()
         self._tell_count()
@@ -320,58 +165,188 @@ class LightList(QWidget):
     def _follow_frame(self) -> None:
         """Show the values of the present frame."""
         self._behind.stop()
-        self._following = True
-        try:
-            self.model.follow_frame()
-        finally:
-            self._following = False
+        self.model.follow_frame()
 
     def _search(self, text: str) -> None:
-        self._following = True
-        try:
-            self.table.filter.setFilterFixedString(text.strip())
-        finally:
-            self._following = False
+        names = {tr(column(name).label).lower().replace(" ", ""): name for name in known_fields().values() if name}
+        wanted: Filter = parse(text, names)
+        self.model.set_filter(wanted if wanted else None)
+        told = "  ".join(self._told(fault) for fault in wanted.faults)
+        self._fault.setText(told)
+        self._fault.setVisible(bool(told))
+        self.search.setToolTip(told or tr(_HOW))
+        self._tell_count()
         self._follow()
 
-    def _selected(self, chosen: QItemSelection, dropped: QItemSelection) -> None:
-        if self._following:
+    @staticmethod
+    def _told(fault: Fault) -> str:
+        text = tr(_FAULTS[fault.kind], term=fault.term)
+        return f"{text} {tr(_NEAR, near=fault.near)}" if fault.near else text
+
+    # --- selection ---------------------------------------------------------------------------------------------------
+    def _selected(self, *_: object) -> None:
+        """Rows of the selected cells become the document's selection, the current one last."""
+        if self.table.following:
             return
-        rows = sorted(self.table.row_at(index) for index in self.table.selectionModel().selectedRows())
-        self._studio.select([self.model.ids[row] for row in rows])
+        ids = [row.id for row in self.table.rows_of_cells()]
+        current = self.table.currentIndex()
+        last = self.model.row_at(current).id if current.isValid() else ""
+        if last in ids:
+            ids = [*(id_ for id_ in ids if id_ != last), last]
+        self._studio.select(ids)
 
     def _follow(self) -> None:
-        """The document's selection becomes the table's."""
-        wanted = {row for id_ in self._studio.selection if (row := self.model.row_of(id_)) >= 0}
-        selected = {self.table.row_at(index) for index in self.table.selectionModel().selectedRows()}
-        if wanted == selected:
+        """The document's selection becomes the table's, in whole rows, unless its cells are of those rows already."""
+        chosen = self._studio.selection
+        rows = {
+            id_ for id_ in chosen if (row := self.model.row_of(id_)) is not None and self.model.index_of(row).isValid()
+        }
+        numbers = self.model.rows.by_number
+        if rows == {numbers[number].id for number in self.table.cells if number in numbers}:
             return
-        self._following = True
+        self.table.following = True
         try:
-            selection = QItemSelection()
-            for first, last in _runs(sorted(self._shown_rows(wanted))):
-                selection.select(self.table.filter.index(first, 0), self.table.filter.index(last, len(COLUMNS) - 1))
-            flags = QItemSelectionModel.SelectionFlag
-            self.table.selectionModel().select(selection, flags.ClearAndSelect | flags.Rows)
-            if len(wanted) == 1 and not selection.isEmpty():
-                self.table.scrollTo(selection.indexes()[0])
+            self.table.select_rows(rows)
+            last = next((id_ for id_ in reversed(chosen) if id_ in rows), "")
+            index = self.model.cell_index(last, "name")
+            if index.isValid():
+                self.table.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+                if len(rows) == 1:
+                    self.table.scrollTo(index)
         finally:
-            self._following = False
+            self.table.following = False
 
-    def _shown_rows(self, rows: set[int]) -> list[int]:
-        mapped = (self.table.filter.mapFromSource(self.model.index(row, 0)) for row in rows)
-        return [index.row() for index in mapped if index.isValid()]
-
+    # --- menus -------------------------------------------------------------------------------------------------------
     def _menu(self, at: QPoint) -> None:
-        self._desk.context_menu("lights", self.table).popup(self.table.viewport().mapToGlobal(at))
+        """What can be done with the lights, and why the value of this cell is so."""
+        cell = self.table.cell_at(at)
+        menu = self._desk.context_menu("lights", self.table)
+        if cell is not None:
+            first = menu.actions()[0] if menu.actions() else None
+            why = menu.addAction(tr("Why this value?"))
+            why.setObjectName("light-why")
+            why.triggered.connect(lambda: self.explain(*cell))
+            copy = menu.addAction(tr("Copy cells"))
+            copy.setObjectName("light-copy-cells")
+            copy.triggered.connect(lambda: copy_cells(self.table))
+            paste = menu.addAction(tr("Paste cells"))
+            paste.setObjectName("light-paste-cells")
+            paste.triggered.connect(lambda: paste_cells(self.table))
+            line = menu.addSeparator()
+            if first is not None:
+                for action in (why, copy, paste, line):
+                    menu.removeAction(action)
+                    menu.insertAction(first, action)
+        menu.popup(self.table.viewport().mapToGlobal(at))
 
+    def explain(self, row: Row, name: str) -> WhyPopup:
+        """Tell why a cell has its value, beside it."""
+        popup = WhyPopup(self._studio, self._desk, row, name, self)
+        index = self.model.index_of(row, name)
+        box = self.table.visualRect(index)
+        popup.popup(
+            self.table.viewport().mapToGlobal(box.bottomLeft() + QPoint(0, 2)) if index.isValid() else QCursor.pos()
+        )
+        return popup
 
-def _runs(rows: list[int]) -> list[tuple[int, int]]:
-    """Consecutive rows as first and last, so that 300 selected rows are one range."""
-    out: list[tuple[int, int]] = []
-    for row in rows:
-        if out and out[-1][1] == row - 1:
-            out[-1] = (out[-1][0], row)
+    def _asked(self, row: Row, name: str) -> None:
+        """A cell of links was opened: they are edited in their own panel."""
+        self._studio.select([row.id])
+        self._desk.show_panel("links")
+        shown = self._desk.panel("links")
+        if shown is not None and hasattr(shown, "show_shadows"):
+            shown.show_shadows(name.startswith("shadow"))
+
+    # --- sets of columns ---------------------------------------------------------------------------------------------
+    @property
+    def set_name(self) -> str:
+        """The set of columns that is shown."""
+        name = self._studio.preferences.light_column_set
+        return name if name in sets(self._studio.preferences) else ESSENTIALS
+
+    def _take_set(self) -> None:
+        """Show the columns that the preferences ask for."""
+        self.model.set_columns(sets(self._studio.preferences)[self.set_name])
+        self._name_set()
+
+    def _name_set(self) -> None:
+        name = self.set_name
+        self.columns.setText(tr(name) if is_own(name) else name)
+
+    def _fill_sets(self, menu: QMenu) -> None:
+        """The sets, and what can be done with them."""
+        menu.clear()
+        several = QActionGroup(menu)
+        for name in sets(self._studio.preferences):
+            action = menu.addAction(tr(name) if is_own(name) else name)
+            action.setObjectName(f"light-set-{name}")
+            action.setCheckable(True)
+            action.setChecked(name == self.set_name)
+            several.addAction(action)
+            action.triggered.connect(lambda *_, name=name: self._studio.prefer(light_column_set=name))
+        menu.addSeparator()
+        self._add_set_actions(menu)
+
+    def _add_set_actions(self, menu: QMenu) -> None:
+        keep = menu.addAction(tr("Keep these columns as a set…"))
+        keep.setObjectName("light-keep-set")
+        keep.triggered.connect(self._keep_set)
+        changed = self.set_name in self._studio.preferences.light_columns
+        if is_own(self.set_name):
+            back = menu.addAction(tr("Put this set back"))
+            back.setEnabled(changed)
         else:
-            out.append((row, row))
-    return out
+            back = menu.addAction(tr("Remove this set"))
+        back.setObjectName("light-drop-set")
+        back.triggered.connect(self._drop_set)
+
+    def _keep_set(self) -> None:
+        name = self._studio.face.ask_text(N_("Name of the set of columns")).strip()
+        if name:
+            own = {**self._studio.preferences.light_columns, name: self.model.columns}
+            self._studio.prefer(light_columns=own, light_column_set=name)
+
+    def _drop_set(self) -> None:
+        name = self.set_name
+        own = {n: columns for n, columns in self._studio.preferences.light_columns.items() if n != name}
+        self._studio.prefer(light_columns=own, light_column_set=name if is_own(name) else ESSENTIALS)
+
+    def _columns_menu(self, at: QPoint) -> None:
+        """Every column with a tick where it is shown."""
+        menu = QMenu(self)
+        menu.setObjectName("light-header-menu")
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for name in every():
+            if name in HEAD:
+                continue
+            action = menu.addAction(tr(column(name).label))
+            action.setObjectName(f"light-column-{name}")
+            action.setCheckable(True)
+            action.setChecked(name in self.model.columns)
+            action.triggered.connect(lambda on, name=name: self.show_column(name, on))
+        menu.addSeparator()
+        self._add_set_actions(menu)
+        menu.popup(self.table.header().mapToGlobal(at))
+
+    def show_column(self, name: str, on: bool) -> None:
+        """Add a column to the present set, or take it away."""
+        present = self.model.columns
+        new = placed(present, name) if on else tuple(each for each in present if each != name)
+        if new != present and (name not in present) == on:
+            self._keep_columns(new)
+
+    def _keep_columns(self, names: tuple[str, ...]) -> None:
+        own = self._studio.preferences.light_columns
+        self._studio.prefer(light_columns={**own, self.set_name: names})
+
+    def _moved(self, number: int, old: int, new: int) -> None:
+        """A column was dragged elsewhere: the set keeps that order."""
+        names = tuple(self.table.visible_columns())
+        if names[: len(HEAD)] != HEAD:
+            names = (*HEAD, *(name for name in names if name not in HEAD))
+        if names != self.model.columns:
+            header = self.table.header()
+            header.blockSignals(True)
+            header.moveSection(new, old)  # the model has the new order itself
+            header.blockSignals(False)
+            self._keep_columns(names)

@@ -198,7 +198,7 @@ class NumberEdit(QLineEdit):
         """One step up or down."""
         if self._typing:
             self._commit()
-        by = direction * _pace(modifiers)
+        by = direction * pace(modifiers)
         self.began.emit()
         self.changed.emit(self._moved(by * 10))
         self.ended.emit(True)
@@ -232,7 +232,7 @@ class NumberEdit(QLineEdit):
                 return
             self._scrubbing = True
             self.began.emit()
-        self.changed.emit(self._moved(way * _pace(event.modifiers())))
+        self.changed.emit(self._moved(way * pace(event.modifiers())))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the scrub, or open the field after a click."""
@@ -249,23 +249,7 @@ class NumberEdit(QLineEdit):
 
     def _moved(self, pixels: float) -> Entry:
         """The change that a way in pixels makes."""
-        ends = self.range.ends()
-        if self.range.multiplies:
-            factor = math.exp2(pixels / 60.0)  # a stop is 60 pixels
-            start = 1.0 if self._value == 0 else 0.0
-            return Entry(lambda old: (old + (start if old == 0 and pixels > 0 else 0.0)) * factor, relative=True)
-        per_pixel = (ends[1] - ends[0]) / _TRAVEL_PX if ends else 0.01
-        if self.range.whole:
-            per_pixel = max(per_pixel, 0.05)
-        by = pixels * per_pixel
-        lo, hi = self.range.lo, self.range.hi
-
-        def move(old: float) -> float:
-            new = old + by
-            new = max(new, lo) if lo is not None else new
-            return min(new, hi) if hi is not None else new
-
-        return Entry(move, relative=True)
+        return scrubbed(self.range, pixels, self._value)
 
     # --- looks -------------------------------------------------------------------------------------------------------
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -292,7 +276,29 @@ class NumberEdit(QLineEdit):
         painter.end()
 
 
-def _pace(modifiers: Qt.KeyboardModifier) -> float:
+def scrubbed(range_: Range, pixels: float, value: float) -> Entry:
+    """The change of a number that a way in pixels makes; `value` is the one that the hand is on."""
+    if range_.multiplies:
+        factor = math.exp2(pixels / 60.0)  # a stop is 60 pixels
+        start = 1.0 if value == 0 else 0.0
+        return Entry(lambda old: (old + (start if old == 0 and pixels > 0 else 0.0)) * factor, relative=True)
+    ends = range_.ends()
+    per_pixel = (ends[1] - ends[0]) / _TRAVEL_PX if ends else 0.01
+    if range_.whole:
+        per_pixel = max(per_pixel, 0.05)
+    by = pixels * per_pixel
+    lo, hi = range_.lo, range_.hi
+
+    def move(old: float) -> float:
+        new = old + by
+        new = max(new, lo) if lo is not None else new
+        return min(new, hi) if hi is not None else new
+
+    return Entry(move, relative=True)
+
+
+def pace(modifiers: Qt.KeyboardModifier) -> float:
+    """How fast a scrub goes: finely with Shift, coarsely with Ctrl."""
     if modifiers & Qt.KeyboardModifier.ShiftModifier:
         return 0.1
     return 10.0 if modifiers & Qt.KeyboardModifier.ControlModifier else 1.0

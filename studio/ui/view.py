@@ -73,6 +73,8 @@ class View:
         self._ratio = 1.0
         self._scale = 1.0  # of the picture that is being drawn or was drawn last
         self._pixel_s = {Quality.MOVING: 0.0, Quality.STILL: 0.0}  # seconds of a pixel, as the last frames took
+        self._rested = False  # whether the last frame was one of a view at rest, so that its time is that of the next
+        self._lowered = False  # whether a view at rest took too long, and so stays as coarse as it is
         self._known = 0  # how much the lights weighed whose frames were timed
         self._compiled = False  # whether the last frame was a coarse one, which compiles what it needs
         self._target: Target | None = None
@@ -191,6 +193,11 @@ class View:
         box = (x0 * k, y0 * k, x1 * k, y1 * k)
         return self._renderer().pick_rectangle(self._picked(), self._camera, self._look, *box)
 
+    def dominant(self, x: float, y: float) -> tuple[Id, float] | None:
+        """The light that brings most to the surface under a pixel, and its share."""
+        k = self._scale
+        return self._renderer().dominant(self._picked(), self._camera, self._look, x * k, y * k)
+
     def redraw(self) -> None:
         """Ask for a new frame; many asks make one."""
         self._moved, self._finished = True, False
@@ -242,6 +249,8 @@ class View:
         finally:
             self._drawing = False
         self._time(quality, time.perf_counter() - begun, coarse=coarse, weight=weight)
+        self._rested = quality is Quality.STILL
+        self._lowered = self._lowered and self._rested
         self.frames += 1
         self._finished = not self._moved and renderer.still_done(target)
         return target
@@ -251,7 +260,9 @@ class View:
         first of all and the first of a heavy scene do, it compiled programs."""
         width, height = self._drawn_size()
         if self.frames and not (coarse and seconds > _MOVING_S and not self._compiled):
-            self._pixel_s[quality] = seconds / (width * height)
+            # shadows take what they take, however large the picture
+            shadows = dict(self.statistics.passes).get("shadows", 0.0)
+            self._pixel_s[quality] = max(seconds - shadows, 0.25 * seconds) / (width * height)
             self._known = weight
         self._compiled = coarse
         self._moved = self._moved or coarse
@@ -259,10 +270,16 @@ class View:
     def _affordable(self, quality: Quality) -> float:
         """The largest scale whose frame is drawn in the time that there is."""
         seconds = self._pixel_s[quality] or max(self._pixel_s.values())
-        if quality is Quality.STILL:  # the frame of motion before it knows the scene as it is now
+        rested = quality is Quality.STILL and self._rested
+        if quality is Quality.STILL and not rested:  # the frame of motion before it knows the scene as it is now
             seconds = max(self._pixel_s.values())
         whole = seconds * self._size[0] * self._size[1]
         budget = _MOVING_S if quality is Quality.MOVING else _STILL_S
+        if rested:  # a picture that refines begins anew when its size changes, so it does that with reason only
+            slow = whole * self._scale**2 > 4 * budget
+            self._lowered = self._lowered or slow
+            if not slow and (self._lowered or whole * self._scale**2 > 0.5 * budget):
+                return self._scale
         return next((scale for scale in _SCALES if whole * scale * scale <= budget), _SCALES[-1])
 
     def _drawn_size(self) -> tuple[int, int]:
@@ -314,6 +331,8 @@ class View:
             "view": look.view,
             "ambient_occlusion": look.ambient_occlusion,
             "bloom": look.bloom,
+            "shadows": look.shadows,
+            "contact_shadows": look.contact_shadows,
             "overlays": [name for name in Overlays.__dataclass_fields__ if getattr(self._overlays, name)],
         }
 
@@ -329,6 +348,8 @@ class View:
             view=str(state.get("view", "")),
             ambient_occlusion=state.get("ambient_occlusion") is True,
             bloom=state.get("bloom") is True,
+            shadows=state.get("shadows") is not False,
+            contact_shadows=state.get("contact_shadows") is not False,
         )
         shown = state.get("overlays")
         if isinstance(shown, list):

@@ -21,7 +21,7 @@ from studio.ui.panel import Desk, panel
 from studio.ui.view import View
 from studio.viewport.view import Mode
 
-_TOOL_COMMANDS = ("view.tool_select", "view.tool_move", "view.tool_rotate", "view.tool_scale")
+_TOOL_COMMANDS = ("view.tool_select", "view.tool_move", "view.tool_rotate", "view.tool_scale", "view.tool_place")
 _EXPOSURE_LIMIT_EV = 20.0
 
 
@@ -39,7 +39,7 @@ class ViewportPanel(QWidget):
         self.canvas.menu_wanted.connect(lambda at: desk.context_menu("viewport", self.canvas).popup(at))
         self.canvas.drawn.connect(desk.viewport_drawn)
         self.canvas.failed.connect(desk.tell_fault)
-        self.view.on_status = desk.status
+        self.view.on_status = lambda text: desk.status(tr(text))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -67,6 +67,7 @@ class ViewportPanel(QWidget):
         self._tools = [self._tool(id_, bar) for id_ in _TOOL_COMMANDS]
         for button in self._tools:
             row.addWidget(button)
+        self._offer_placings(self._tools[-1])
         row.addSpacing(theme.size(6))
         self._mode = self._menu_button(bar, "mode", N_("Mode"), partial(self._fill, "View/Mode"))
         self._camera = self._menu_button(bar, "camera", N_("Camera"), self._fill_camera)
@@ -101,6 +102,15 @@ class ViewportPanel(QWidget):
         button.setCheckable(True)
         button.clicked.connect(lambda: self._give(id_))
         return button
+
+    def _offer_placings(self, button: QToolButton) -> None:
+        """What the place tool puts under the pointer is chosen by the arrow at its button."""
+        menu = QMenu(button)
+        menu.setObjectName("placings.menu")
+        menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(partial(self._open, menu, partial(self._fill, "Lights/Place")))
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        button.setMenu(menu)
 
     def _menu_button(self, bar: QWidget, name: str, label: str, fill: Callable[[QMenu], None]) -> QToolButton:
         button = QToolButton(bar)
@@ -188,6 +198,7 @@ class ViewportPanel(QWidget):
             Mode.NORMALS: tr("Normals"),
             Mode.COMPLEXITY: tr("Light complexity"),
             Mode.EXPOSURE: tr("False-colour exposure"),
+            Mode.DOMINANT: tr("Dominant light"),
         }
         look = self.view.look
         self._mode.setText(modes[look.mode])

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.geometry import Image
+from studio.scene.light_pixels import linear_pixels
 from studio.scene.photometry import LUMINANCE
 
 F32 = NDArray[np.float32]
@@ -28,7 +29,6 @@ F64 = NDArray[np.float64]
 IRRADIANCE = 32  # side of the irradiance's map
 SMALLEST = 4  # side of the last level
 LARGEST = 512  # side of the first level at most: a texel is a quarter to half a degree
-_BRIGHTEST = 1e10  # infinite texels become this
 _DIFFUSE_SIDE = 64  # of the level that irradiance is summed from
 SUNS = 8
 _STANDS_OUT = 6.0  # times the mean luminance: what is brighter may be cut out as a sun
@@ -48,21 +48,6 @@ class DomeTile:
     size: int
     mean: tuple[float, float, float]
     suns: F64
-
-
-def linear_pixels(image: Image) -> F32:
-    """(h, w, 3) linear light of an image; broken and negative texels are black."""
-    pixels = image.pixels
-    values = pixels.astype(np.float32)
-    if pixels.dtype != np.float32:
-        values /= np.float32(255.0 if pixels.dtype == np.uint8 else 65535.0)
-    values = values[..., :3] if values.shape[2] >= 3 else np.repeat(values[..., :1], 3, axis=2)
-    if not np.isfinite(values.sum(dtype=np.float64)):
-        values = np.nan_to_num(values, nan=0.0, posinf=_BRIGHTEST, neginf=0.0)
-    values = values.clip(0.0, _BRIGHTEST)
-    if image.colour_space == "srgb":
-        values = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return np.asarray(values, np.float32)
 
 
 def dome_tile(image: Image) -> DomeTile:

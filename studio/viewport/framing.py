@@ -66,7 +66,9 @@ def bounds_of(flat: FlatScene, ids: Iterable[Id] | None = None) -> Bounds | None
     lamps, packed = places.light_rows, places.lights
     radius = np.zeros(len(bare))
     radius[lamps] = np.where(packed["kind"] == KINDS["distant"], 0.0, packed["size"].max(axis=1, initial=0.0))
-    radius[lamps] *= np.where(np.isin(packed["kind"], (KINDS["rectangle"], KINDS["cylinder"])), 0.5, 1.0)
+    radius[lamps] *= np.where(
+        np.isin(packed["kind"], [KINDS[k] for k in ("rectangle", "cylinder", "portal")]), 0.5, 1.0
+    )
     if ids is None:
         bare[lamps[np.isin(packed["kind"], (KINDS["distant"], KINDS["dome"]))]] = False
         bare[_groups(places)] = False

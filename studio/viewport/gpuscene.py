@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.flat import INSTANCE, SEEN_BY_CAMERA, FlatScene
-from studio.scene.lights import LIGHT
+from studio.scene.lights import KINDS, LIGHT
 from studio.scene.materials import SLOT_STRIDE, STRIDE
 from studio.viewport import layouts
 from studio.viewport.device import Device
 from studio.viewport.drawlist import THROUGH, Batch, Listing, kinds_of
-from studio.viewport.lamps import LAMPS_PER_LINE, Lamps, lamp_rows, sort_lamps
+from studio.viewport.environment import SUNS
+from studio.viewport.lamps import LAMPS_PER_LINE, Lamps, lamp_keys, lamp_rows, link_words, sort_lamps
 from studio.viewport.lighting import SAMPLERS, Lighting
 from studio.viewport.meshstore import (
     MOVING_FORMAT,
@@ -36,6 +37,7 @@ from studio.viewport.meshstore import (
     MeshStore,
     corners,
 )
+from studio.viewport.shadow_sky import DRAWS
 from studio.viewport.texturestore import ARRAYS, TextureStore
 
 F64 = NDArray[np.float64]
@@ -53,6 +55,12 @@ UNITS = {
 FIRST_ARRAY = 7
 LIGHTING_UNIT = FIRST_ARRAY + ARRAYS
 FREE_UNIT = LIGHTING_UNIT + len(SAMPLERS)
+
+
+_SECTIONS = (
+    *("meshes", "instances", "instance_materials", "materials", "slots", "textures"),
+    *("lights", "light_ids", "light_links"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ class GpuScene:
         self.flat: FlatScene | None = None
         self.meshes = MeshStore(self.context)
         self.textures = TextureStore(self.context, device.limits.array_layers)
-        self.lighting = Lighting(self.context, self._record)
+        self.lighting = Lighting(self.context, self.record)
         words = layouts.texels_of
         self._tables = {
             "instances_table": _Table(self.context, words(INSTANCE.itemsize // 4)),
@@ -118,6 +126,10 @@ class GpuScene:
         self._arrays_of = -1
         self.lamps = Lamps()
         self.lamps_line = 1  # line of the first lamp in the table of lights
+        self.lamp_words = (1, 0)  # line of their keys, and which word from there on is the first of links
+        self.shadow_line = 2  # line of the first record of shadows
+        self.light_puts = 0  # counts writes of the table of lights, which leave the records of shadows empty
+        self.linked = False  # whether some lights do not shine on some objects
         self.batches: tuple[Batch, ...] = ()
         self.bounds: tuple[F64, F64] = (np.full(3, -0.5), np.full(3, 0.5))
         self.triangles = 0
@@ -136,15 +148,11 @@ class GpuScene:
         begun = time.perf_counter()
         self._uploads = []
         before = self.flat
-        new = {
-            name
-            for name in ("meshes", "instances", "instance_materials", "materials", "slots", "textures", "lights")
-            if before is None or getattr(flat, name) is not getattr(before, name)
-        }
+        new = {name for name in _SECTIONS if before is None or getattr(flat, name) is not getattr(before, name)}
         self.flat = flat
-        remade = "meshes" in new and self.meshes.sync(flat.meshes, self._record)
+        remade = "meshes" in new and self.meshes.sync(flat.meshes, self.record)
         if "textures" in new:
-            self.textures.sync(flat.textures, self._record)
+            self.textures.sync(flat.textures, self.record)
         if new & {"slots", "textures"}:
             self._put("slots_table", np.concatenate([flat.slots, self._slot_places(flat)], axis=1))
         if "materials" in new:
@@ -155,7 +163,7 @@ class GpuScene:
             self._list_draws(flat)
         if new & {"meshes", "instances"}:
             self._bound(flat)
-        if new & {"lights", "meshes", "instances"}:
+        if new & {"lights", "light_ids", "light_links", "meshes", "instances"}:
             self._put_lights(flat)
         self.lighting.sync(flat)
         if new:
@@ -237,11 +245,12 @@ class GpuScene:
         self._arrays.clear()
 
     # --- uploads ------------------------------------------------------------------------------------------------------
-    def _record(self, what: str, size: int) -> None:
+    def record(self, what: str, size: int) -> None:
+        """Note an upload for the report of this sync."""
         self._uploads.append((what, size))
 
     def _put(self, name: str, rows: NDArray[Any]) -> None:
-        self._record(name, self._tables[name].write(layouts.as_words(rows)))
+        self.record(name, self._tables[name].write(layouts.as_words(rows)))
 
     def _slot_places(self, flat: FlatScene) -> NDArray[np.float32]:
         """Where the image of every slot lies; array -1 for a missing one."""
@@ -283,7 +292,7 @@ class GpuScene:
             self._indices = self.context.buffer(reserve=max(int(indices.nbytes * 1.2), 64))
         if indices.nbytes:
             self._indices.write(indices.tobytes())
-        self._record("indices", indices.nbytes)
+        self.record("indices", indices.nbytes)
 
     def _bound(self, flat: FlatScene) -> None:
         """Corners of everything in the world."""
@@ -303,12 +312,51 @@ class GpuScene:
         words = np.zeros((lines * layouts.PER_LINE, texels * 4), np.uint32)
         words[: len(lights)] = lights
         self.lamps_line = lines
-        lamps = np.zeros((max(1, -(-self.lamps.count // LAMPS_PER_LINE)), texels * layouts.PER_LINE, 4), np.uint32)
-        rows = lamp_rows(flat, self.lamps)
-        for line, start in enumerate(range(0, len(rows), LAMPS_PER_LINE)):
-            some = rows[start : start + LAMPS_PER_LINE]
-            lamps[line, : len(some)] = some
-        self._put("lights_table", np.concatenate([words, lamps.reshape(-1, texels * 4)]))
+        width = texels * layouts.PER_LINE
+        lamps = _in_lines(lamp_rows(flat, self.lamps), width)
+        self.linked = len(flat.light_links) > 1
+        self.lamp_words = (lines + len(lamps), self.lamps.count)
+        alone = [lamp_keys(flat, self.lamps), *link_words(flat, self.lamps)]
+        single = _in_lines(_first_word(np.concatenate(alone)), width)
+        self.shadow_line = lines + len(lamps) + len(single)
+        self.light_puts += 1
+        points = len(self.lamps.points)
+        domes = int((flat.lights["kind"] == KINDS["dome"]).sum())
+        others = self.lamps.count - points + (DRAWS + SUNS * domes if domes else 0)
+        room = np.zeros((shadow_lines(points, others), *lamps.shape[1:]), np.uint32)
+        behind = np.concatenate([lamps, single, room]).reshape(-1, texels * 4)
+        self._put("lights_table", np.concatenate([words, behind]))
+
+    def write_shadows(self, texels: NDArray[np.uint32]) -> None:
+        """Put the records of shadows (n, 4) where `_put_lights` left room for them."""
+        table = self._tables["lights_table"].texture
+        assert table is not None
+        lines = -(-len(texels) // LAMPS_PER_LINE)
+        padded = np.zeros((lines * LAMPS_PER_LINE, 4), np.uint32)
+        padded[: len(texels)] = texels
+        table.write(padded.tobytes(), viewport=(0, self.shadow_line, LAMPS_PER_LINE, lines))
+        self.record("shadow records", padded.nbytes)
+
+
+def _first_word(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """(n, 4) rows whose first words these are."""
+    out = np.zeros((words.size, 4), np.uint32)
+    out[:, 0] = words.ravel()
+    return out
+
+
+def shadow_lines(points: int, others: int) -> int:
+    """Lines of the table of lights for the records of shadows: one texel a plain point, then four a light."""
+    return max(1, -(-(4 * -(-points // 4) + 4 * others) // LAMPS_PER_LINE))
+
+
+def _in_lines(rows: NDArray[np.uint32], width: int) -> NDArray[np.uint32]:
+    """(lines, width, 4) texels: LAMPS_PER_LINE rows of four words at the start of each line."""
+    out = np.zeros((max(1, -(-len(rows) // LAMPS_PER_LINE)), width, 4), np.uint32)
+    padded = np.zeros((len(out) * LAMPS_PER_LINE, 4), np.uint32)
+    padded[: len(rows)] = rows
+    out[:, :LAMPS_PER_LINE] = padded.reshape(len(out), LAMPS_PER_LINE, 4)
+    return out
 
 
 def set_uniform(program: moderngl.Program, name: str, value: Any) -> None:

@@ -1,21 +1,28 @@
 """Lights as the passes sort them: plain points, which are many and cheap, other lights of a place, and the unbounded.
 
-A plain point light (no gain of its own) needs a position and a colour, which fit one texel: three floats, and three
-mantissas of nine bits under a common exponent of five, the form of RGB9_E5. The loop over hundreds of them then reads
-16 bytes a light. The row number of any other light stands in the same table, behind the points.
+A plain point light (no gain of its own, seen in reflections, not shaped by direction) needs a position and a colour,
+which fit one texel: three floats, and three mantissas of nine bits under a common exponent of five, the form of
+RGB9_E5. The loop over hundreds of them then reads 16 bytes a light. The row number of any other light stands in the
+same table, behind the points. Whether a light casts shadows, and of which colour, does not matter to the sorting: who
+asks for its visibility does so by its place here.
 """
 
 from __future__ import annotations
 
+import colorsys
+import functools
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.scene.entities import Id
 from studio.scene.flat import FlatScene
 from studio.scene.geometry import Deformed
-from studio.scene.lights import KINDS, TWO_SIDED
-from studio.viewport.lightgrid import reach
+from studio.scene.lights import KINDS, SEEN_IN_REFLECTIONS, TWO_SIDED
+from studio.viewport.lightgrid import BITS, reach, words_of
+from studio.viewport.lighting import shaped_lights
 from studio.viewport.meshstore import MeshStore
 
 F64 = NDArray[np.float64]
@@ -39,6 +46,12 @@ class Lamps:
     centres: F64 = field(default_factory=lambda: np.zeros((0, 3)))
     radii: F64 = field(default_factory=lambda: np.zeros(0))
     scale: float = 1.0
+    strengths: F64 = field(default_factory=lambda: np.zeros(0))  # (n,) candela to the brightest side, as `centres`
+
+    @property
+    def rows(self) -> Rows:
+        """Rows of FlatScene.lights in the order of the table of lamps."""
+        return np.concatenate([self.points, self.local, self.infinite])
 
     @property
     def count(self) -> int:
@@ -50,7 +63,9 @@ def sort_lamps(flat: FlatScene, meshes: MeshStore, bounds: tuple[F64, F64]) -> L
     """The lights of a flat scene, sorted. `bounds` are the corners of what they light."""
     kind = flat.lights["kind"]
     infinite = (kind == KINDS["distant"]) | (kind == KINDS["dome"])
-    plain = (kind == KINDS["point"]) & (flat.lights["gain"] == 1.0).all(axis=1)
+    plain = (kind == KINDS["point"]) & (flat.lights["gain"] == 1.0).all(axis=1) & ~shaped_lights(flat.lights)
+    plain &= flat.lights["flags"] & SEEN_IN_REFLECTIONS != 0
+    plain &= (flat.lights["shadow_color"] == 0.0).all(axis=1)
     points, local = np.flatnonzero(plain), np.flatnonzero(~plain & ~infinite)
     rows = np.concatenate([points, local])
     lights = flat.lights[rows]
@@ -58,7 +73,7 @@ def sort_lamps(flat: FlatScene, meshes: MeshStore, bounds: tuple[F64, F64]) -> L
     radii = reach(centres, strengths, bounds) + sizes
     peak = float(flat.lights["emission"][points].max(initial=0.0))
     scale = float(2.0 ** (np.ceil(np.log2(peak)) - _EXPONENTS + 1 - _MANTISSA)) if peak > 0 else 1.0
-    return Lamps(points, local, np.flatnonzero(infinite), centres, radii, scale)
+    return Lamps(points, local, np.flatnonzero(infinite), centres, radii, scale, strengths)
 
 
 def _spheres(flat: FlatScene, lights: NDArray[np.void], meshes: MeshStore) -> tuple[F64, F64, F64]:
@@ -111,6 +126,46 @@ def lamp_rows(flat: FlatScene, lamps: Lamps) -> NDArray[np.uint32]:
     out[:count, 3] = packed_colour(lights["emission"].astype(np.float64), lamps.scale)
     out[count:, 0] = np.concatenate([lamps.local, lamps.infinite])
     return out
+
+
+def link_words(flat: FlatScene, lamps: Lamps) -> NDArray[np.uint32]:
+    """(sets, words) of FlatScene.light_links in the order of lamps: points, other lights of a place and lights without
+    bounds each begin at a word of their own, as in the light grid."""
+    sets = flat.light_links
+    bits = np.unpackbits(np.ascontiguousarray(sets, "<u4").view(np.uint8), axis=1, bitorder="little")
+    if len(sets) == 1:  # all shine on everything, however short the row
+        bits = np.ones((1, len(flat.lights)), np.uint8)
+    words = []
+    for rows in (lamps.points, lamps.local, lamps.infinite):
+        padded = np.zeros((len(sets), words_of(len(rows)) * BITS), np.uint8)
+        padded[:, : len(rows)] = bits[:, rows]
+        words.append(np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32))
+    return np.concatenate(words, axis=1)
+
+
+def light_id(flat: FlatScene, row: int) -> Id:
+    """The entity behind a row of FlatScene.lights; the number of the row where a scene does not say."""
+    entity = int(flat.lights["entity"][row])
+    return flat.light_ids[entity] if 0 <= entity < len(flat.light_ids) else str(row)
+
+
+@functools.lru_cache(maxsize=65536)
+def key_colour(entity: Id) -> tuple[float, float, float]:
+    """The display-referred colour that stands for a light where lights are told apart; it follows from its id alone."""
+    number = int.from_bytes(hashlib.blake2b(entity.encode(), digest_size=4).digest(), "little")
+    saturation, value = 0.55 + 0.4 * (number >> 16 & 255) / 255.0, 0.75 + 0.25 * (number >> 24) / 255.0
+    return colorsys.hsv_to_rgb((number & 0xFFFF) / 65536.0, saturation, value)
+
+
+def lamp_keys(flat: FlatScene, lamps: Lamps) -> NDArray[np.uint32]:
+    """(n,) colours of lamps, eight bits a channel, red in the lowest."""
+    entity = flat.lights["entity"].tolist()
+    known = len(flat.light_ids)
+    colors = [
+        key_colour(flat.light_ids[entity[row]] if 0 <= entity[row] < known else str(row)) for row in lamps.rows.tolist()
+    ]
+    bytes_ = np.rint(np.array(colors).reshape(-1, 3) * 255.0).astype(np.uint32)
+    return np.asarray(bytes_ @ np.array([1, 1 << 8, 1 << 16], np.uint32), np.uint32)
 
 
 def packed_colour(rgb: F64, scale: float) -> NDArray[np.uint32]:

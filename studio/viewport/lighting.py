@@ -1,22 +1,27 @@
 """What the lighting shaders read beside the scene's own tables: lobes, the pictures of lights, patches, domes.
 
 Three textures, made of sections of the flat scene and again only when those are other objects: `lobe_table` (albedos
-and cosine matrices, constant), `lighting_table` (four texels for every row of FlatScene.lights, then the patches of
-mesh lights and the suns of domes) and `dome_atlas` (a tile for every picture of a dome). `shaders/lights.glsl` and
-`ibl.glsl` read them.
+and cosine matrices, constant), `lighting_table` (eight texels for every row of FlatScene.lights, then the patches of
+mesh lights, the suns of domes and the records of what shapes a light) and `dome_atlas` (a tile for every picture of a
+dome, and one for every profile, gobo and picture of a flat light). `shaders/lights.glsl`, `ibl.glsl` and
+`shaping.glsl` read them.
 
-    2 i       mean colour of its picture 3, first patch 1 | patches 1, has a dome's picture 1, 0, 0
-              | left, top and side of its tile 3, 0 | mean radiance of the dome 3, 0
+    2 i       mean colour of its picture 3, first patch 1 (of a shaped light its record, see `shaping_records`)
+              | patches 1, has a dome's picture 1, is shaped by direction 1, has the picture of a flat light 1
+              | domes: left, top and side of the tile 3, 0. Others: left, top, width, height of the profile's tile
+              | domes: mean radiance 3, 0. Others: left, top, width, height of the tile of the gobo or picture
     2 i + 1   the light as it looks from afar, in the form of a blob (`meshlights`), with its reach in place of corners
               and its radiance in place of the tint. A reach of SPOT: axis 3, 0 | cosine of the outer angle, 1 over the
-              difference of both, 0, 0. A reach of NEVER: it has no such form.
+              difference of both, 0, 0. A reach of NEVER: it has no such form. Where it is shaped by direction the
+              reach is SHAPED_SPOT, or SHAPED less the reach.
 
 Seen from afar most of hundreds of lights are points with a size to each side; what that saves is said in `lights.glsl`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +32,11 @@ from numpy.typing import NDArray
 from studio.scene import lobe_energy
 from studio.scene.flat import FlatScene
 from studio.scene.geometry import Image
+from studio.scene.light_pixels import linear_pixels
+from studio.scene.light_shaping import is_profile
 from studio.scene.lights import KINDS, SEEN_IN_REFLECTIONS, TWO_SIDED
 from studio.viewport import ltc
-from studio.viewport.environment import DomeTile, dome_tile, linear_pixels
+from studio.viewport.environment import DomeTile, dome_tile
 from studio.viewport.meshlights import PATCH, mesh_patches
 
 F32 = NDArray[np.float32]
@@ -38,7 +45,10 @@ F64 = NDArray[np.float64]
 SAMPLERS = ("lobe_table", "lighting_table", "dome_atlas")  # one texture unit each, in this order
 LOBE_COLUMNS = 256
 PER_LINE = 128  # rows of the lighting table side by side, four texels each
-SPOT, NEVER = -1.0, -2.0
+SPOT, SHAPED_SPOT, NEVER, SHAPED = -1.0, -1.5, -2.0, -4.0
+_MOST_TEXELS = 1 << 24  # of all profiles, gobos and pictures of flat lights together
+_PROFILE, _PICTURE = 8, 12  # where their tiles stand in a row
+_FLAT = (KINDS["rectangle"], KINDS["disk"])
 _SHAPES = tuple(KINDS[name] for name in ("rectangle", "disk", "sphere", "cylinder"))
 _GEOMETRY = ("meshes", "instance_materials", "materials", "slots", "textures")
 
@@ -52,11 +62,19 @@ def lobe_rows() -> F32:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Atlas:
-    """Tiles of domes by the key of their picture: where each lies, and all their texels."""
+class FlatTile:
+    """A profile or a picture as it is: (height, width, 4) float32 of linear light."""
 
-    places: dict[str, tuple[int, int]]
-    tiles: dict[str, DomeTile]
+    pixels: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atlas:
+    """Tiles by what they are of: where each lies, and all their texels. Domes go by the key of their picture, other
+    tiles by the key and their largest side."""
+
+    places: dict[Hashable, tuple[int, int]]
+    tiles: dict[Hashable, DomeTile | FlatTile]
     size: tuple[int, int]  # width and height in texels
 
 
@@ -73,8 +91,14 @@ class Lighting:
         self._domes = context.texture((1, 1), 4, np.zeros(4, np.float32).tobytes(), dtype="f4")
         self._atlas = Atlas({}, {}, (1, 1))
         self._flat: FlatScene | None = None
+        self._shaped = False
         self._patches: list[F64] = []  # of every row of lights
         self._means: dict[tuple[str, int], F64] = {}
+
+    @property
+    def shaped(self) -> bool:
+        """Whether any light is shaped by direction or has a picture, so that programs need SHAPED."""
+        return self._shaped
 
     @property
     def bytes(self) -> int:
@@ -91,6 +115,7 @@ class Lighting:
             return  # a mesh light's place stands in its row, so instances do not matter
         self._patches = self._patched(flat, before)
         self._sync_domes(flat)
+        self._shaped = bool(shaped_lights(flat.lights).any() or _flat_tiles_of(flat))
         rows = self.rows(flat)
         lines = -(-max(len(rows), 1) // PER_LINE)
         if self._table.height < lines:
@@ -110,17 +135,27 @@ class Lighting:
         for i in np.flatnonzero((flat.lights["image"] >= 0) & np.isin(flat.lights["kind"], _SHAPES)).tolist():
             out[i, :3] = self._mean(flat.textures[flat.lights["image"][i]], int(flat.lights["kind"][i]))
         patches = list(self._patches)
+        shaped = shaped_lights(flat.lights)
+        for i, record in zip(np.flatnonzero(shaped).tolist(), shaping_records(flat.lights[shaped]), strict=True):
+            patches[i] = record[None]
         for i in _domes_of(flat):
             image = flat.textures[flat.lights["image"][i]]
             tile = self._atlas.tiles[image.key]
+            assert isinstance(tile, DomeTile)
             out[i, 5] = 1.0
             out[i, 8:11] = *self._atlas.places[image.key], tile.size
             out[i, 12:15] = tile.mean
             patches[i] = sun_patches(tile)
+        out[shaped, 6] = 1.0
+        largest = _largest_side(flat)
+        for i, first, image in _flat_tiles_of(flat):
+            height, width = self._atlas.tiles[image.key, largest].pixels.shape[:2]
+            out[i, first : first + 4] = *self._atlas.places[image.key, largest], width, height
+            out[i, 7] = flat.lights["image"][i] >= 0
         numbers = np.array([len(p) for p in patches], np.int64).reshape(-1)
         out[:, 3] = 2 * count + np.cumsum(numbers) - numbers
         out[:, 4] = numbers
-        both = np.stack([out, from_afar(flat.lights, out[:, :3], patches)], axis=1).reshape(-1, PATCH)
+        both = np.stack([out, from_afar(flat.lights, out[:, :3], patches, shaped)], axis=1).reshape(-1, PATCH)
         return np.concatenate([both, *patches]).astype(np.float32)
 
     def use(self, first_unit: int) -> None:
@@ -167,11 +202,21 @@ class Lighting:
             found = self._means[image.key, kind] = picture_mean(image, kind)
         return found
 
+    def dome(self, image: Image) -> DomeTile | None:
+        """The tile of a dome's picture, None when it is not one of the scene's."""
+        found = self._atlas.tiles.get(image.key)
+        return found if isinstance(found, DomeTile) else None
+
     def _sync_domes(self, flat: FlatScene) -> None:
-        images = {image.key: image for image in (flat.textures[flat.lights["image"][i]] for i in _domes_of(flat))}
-        if images.keys() == self._atlas.tiles.keys():
+        made: dict[Hashable, Callable[[], DomeTile | FlatTile]] = {}
+        for image in (flat.textures[flat.lights["image"][i]] for i in _domes_of(flat)):
+            made[image.key] = functools.partial(dome_tile, image)
+        largest = _largest_side(flat)
+        for _, _, image in _flat_tiles_of(flat):
+            made[image.key, largest] = functools.partial(flat_tile, image, largest)
+        if made.keys() == self._atlas.tiles.keys():
             return
-        tiles = {key: self._atlas.tiles.get(key) or dome_tile(image) for key, image in images.items()}
+        tiles = {key: self._atlas.tiles.get(key) or make() for key, make in made.items()}
         self._atlas = arranged(tiles, self._context.info["GL_MAX_TEXTURE_SIZE"])
         width, height = self._atlas.size
         self._domes.release()
@@ -181,30 +226,77 @@ class Lighting:
         for key, tile in tiles.items():
             h, w = tile.pixels.shape[:2]
             self._domes.write(tile.pixels.tobytes(), viewport=(*self._atlas.places[key], w, h))
-            self._record("dome", tile.pixels.nbytes)
+            self._record("dome" if isinstance(tile, DomeTile) else "light picture", tile.pixels.nbytes)
 
 
-def arranged(tiles: dict[str, DomeTile], largest: int) -> Atlas:
-    """Tiles in columns, each as wide as the widest."""
+def arranged(tiles: Mapping[Hashable, DomeTile | FlatTile], largest: int) -> Atlas:
+    """Tiles in columns about as high as all of them are wide, the widest first; a column is as wide as its widest."""
     if not tiles:
         return Atlas({}, {}, (1, 1))
-    width = max(tile.pixels.shape[1] for tile in tiles.values())
-    places, column, top, bottom = {}, 0, 0, 0
-    for key, tile in tiles.items():
-        height = tile.pixels.shape[0]
-        if top + height > largest:
-            column, top = column + 1, 0
-        places[key] = (column * width, top)
-        top += height
-        bottom = max(bottom, top)
-    return Atlas(places, tiles, ((column + 1) * width, bottom))
+    shapes = {key: tile.pixels.shape[:2] for key, tile in tiles.items()}
+    area, tallest = sum(h * w for h, w in shapes.values()), max(h for h, _ in shapes.values())
+    height = min(largest, max(tallest, int(np.sqrt(area))))
+    places: dict[Hashable, tuple[int, int]] = {}
+    left = top = bottom = right = 0
+    for key in sorted(shapes, key=lambda k: -shapes[k][1]):
+        h, w = shapes[key]
+        if top + h > height:
+            left, top = right, 0
+        places[key] = (left, top)
+        top += h
+        bottom, right = max(bottom, top), max(right, left + w)
+    return Atlas(places, dict(tiles), (right, bottom))
 
 
-def from_afar(lights: NDArray[np.void], means: F64, patches: list[F64]) -> F64:
-    """(n, PATCH) rows of lights as they look from afar. `means` (n, 3) are the mean colours of their pictures.
+def flat_tile(image: Image, largest: int) -> FlatTile:
+    """A picture as a tile; one with more texels to a side than `largest` comes as means of blocks, a profile as it is,
+    in one column where it is even around the axis."""
+    pixels = linear_pixels(image)
+    h, w = pixels.shape[:2]
+    step = 1 if is_profile(image) else -(-max(h, w) // largest)
+    if is_profile(image) and (pixels == pixels[:, :1]).all():
+        pixels = pixels[:, :1]
+    if step > 1:
+        pixels = np.stack([_block_means(pixels[..., c], step) for c in range(3)], axis=-1)
+    out = np.ones((*pixels.shape[:2], 4), np.float32)
+    out[..., :3] = pixels
+    return FlatTile(out)
+
+
+def _block_means(values: F32, step: int) -> F32:
+    """Means of blocks of step x step, those at the far edges of what is left."""
+    h, w = values.shape
+    rows, columns = np.arange(0, h, step), np.arange(0, w, step)
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    return np.asarray(sums / np.outer(np.diff(np.append(rows, h)), np.diff(np.append(columns, w))), np.float32)
+
+
+def shaped_lights(lights: NDArray[np.void]) -> NDArray[np.bool_]:
+    """(n,) which lights are shaped by direction beyond the cone of a spot."""
+    doors = (lights["barn"] != 0.0).any(axis=1)
+    return np.asarray((lights["profile"] >= 0) | (lights["gobo"] >= 0) | doors | (lights["spread"] > 0.0))
+
+
+def shaping_records(lights: NDArray[np.void]) -> F64:
+    """(n, PATCH) what shapes lights: x axis 3, softness of doors | y axis 3, spread | doors 4 | turn of the gobo 4.
+
+    Softness is -1 less itself where there is a gobo, spread likewise where there is a profile.
+    """
+    out = np.zeros((len(lights), PATCH))
+    out[:, :3], out[:, 4:7] = lights["open"][:, :, 0], lights["open"][:, :, 1]
+    out[:, 3] = np.where(lights["gobo"] >= 0, -1.0 - lights["barn_soft"], lights["barn_soft"])
+    out[:, 7] = np.where(lights["profile"] >= 0, -1.0 - lights["spread"], lights["spread"])
+    out[:, 8:12], out[:, 12:16] = lights["barn"], lights["gobo_turn"]
+    return out
+
+
+def from_afar(lights: NDArray[np.void], means: F64, patches: list[F64], shaped: NDArray[np.bool_]) -> F64:
+    """(n, PATCH) rows of lights as they look from afar. `means` (n, 3) are the mean colours of their pictures, `shaped`
+    (n,) those that shade by direction.
 
     What a light shows to a direction d is its area times max(0, d . n) for one side of a flat one and constant for a
-    ball; that of a mesh stands in its blob. Tubes, lights of two sides and lights with gains have no such form.
+    ball; that of a mesh stands in its blob. Points and spots have gains; a point with gains is a spot without an edge.
+    Tubes, lights of two sides and others with gains have no such form.
     """
     out = np.zeros((len(lights), PATCH))
     kind, (a, b) = lights["kind"], lights["size"].astype(np.float64).T
@@ -227,8 +319,17 @@ def from_afar(lights: NDArray[np.void], means: F64, patches: list[F64]) -> F64:
         out[i] = blob
         out[i, 12:15] *= lights["emission"][i]
         out[i, 3] = np.sqrt(max(float(blob[7]), 0.0) / np.pi)
-    plain = (lights["gain"] == 1.0).all(axis=1) & (lights["flags"] & SEEN_IN_REFLECTIONS != 0)
-    out[~plain, 3] = NEVER
+    spots = shaped & spot
+    sized = shaped & (out[:, 3] >= 0.0)
+    out[spots, 3], out[sized, 3] = SHAPED_SPOT, SHAPED - out[sized, 3]
+    gain = lights["gain"].astype(np.float64)
+    gain[lights["flags"] & SEEN_IN_REFLECTIONS == 0, 1] = 0.0
+    plain = (gain == 1.0).all(axis=1)
+    edgeless = point & ~plain & ~shaped
+    out[edgeless, 3], out[edgeless, 8], out[edgeless, 9] = SPOT, -2.0, 1.0
+    narrow = spot | edgeless
+    out[narrow, 10:12] = gain[narrow]
+    out[~plain & ~narrow, 3] = NEVER
     return out
 
 
@@ -257,3 +358,19 @@ def _domes_of(flat: FlatScene) -> list[int]:
     """Rows of the domes that have a picture."""
     rows: list[int] = np.flatnonzero((flat.lights["kind"] == KINDS["dome"]) & (flat.lights["image"] >= 0)).tolist()
     return rows
+
+
+def _flat_tiles_of(flat: FlatScene) -> list[tuple[int, int, Image]]:
+    """Profiles, gobos and pictures of flat lights: row of the light, where its tile stands in the table, the image."""
+    lights = flat.lights
+    pictured = np.where(np.isin(lights["kind"], _FLAT), lights["image"], -1)
+    columns = ((lights["profile"], _PROFILE), (lights["gobo"], _PICTURE), (pictured, _PICTURE))
+    return [
+        (i, first, flat.textures[image[i]]) for image, first in columns for i in np.flatnonzero(image >= 0).tolist()
+    ]
+
+
+def _largest_side(flat: FlatScene) -> int:
+    """Texels to a side that every profile, gobo and picture may have so that all of them have room."""
+    count = len({image.key for _, _, image in _flat_tiles_of(flat)})
+    return max(int(np.sqrt(_MOST_TEXELS / max(count, 4))), 64)

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from studio.scene.flat import FlatScene
 from studio.scene.geometry import Deformed, Image
+from studio.scene.light_pixels import linear_pixels
 from studio.scene.lights import TWO_SIDED
 from studio.scene.materials import OFFSET, SLOTS
 from studio.scene.photometry import LUMINANCE
-from studio.viewport.environment import linear_pixels
 
 F64 = NDArray[np.float64]
 

@@ -90,7 +90,7 @@ def light_shapes(
     camera, in which a ball is a circle."""
     kind, size = packed["kind"], packed["size"].astype(np.float64)
     radius = np.where(kind == KINDS["spot"], np.inf, size.max(axis=1, initial=0.0))
-    radius = np.where(np.isin(kind, (KINDS["rectangle"], KINDS["cylinder"])), radius / 2, radius)
+    radius = np.where(np.isin(kind, [KINDS[k] for k in ("rectangle", "cylinder", "portal")]), radius / 2, radius)
     large = (radius > SMALLEST_PX * metres_per_px) | (kind == KINDS["distant"])
     parts: list[Rows] = []
 
@@ -108,9 +108,10 @@ def light_shapes(
         add(by["spot"], CONE, np.stack([length * wide, length * wide, length * outer], axis=1))
         both = by["spot"] & (inner - outer > 1e-4) & strong
         add(both, INNER, np.stack([length * narrow, length * narrow, length * inner], axis=1), 0.55)
-    if by["rectangle"].any():
-        add(by["rectangle"], SQUARE, np.stack([size[:, 0], size[:, 1], ones], axis=1))
-        add(by["rectangle"] & strong, CROSSED, np.stack([size[:, 0], size[:, 1], ones], axis=1), alpha=0.3)
+    framed = by["rectangle"] | by["portal"]
+    if framed.any():
+        add(framed, SQUARE, np.stack([size[:, 0], size[:, 1], ones], axis=1))
+        add(framed & (strong | by["portal"]), CROSSED, np.stack([size[:, 0], size[:, 1], ones], axis=1), alpha=0.3)
     if by["disk"].any():
         add(by["disk"], DISC, np.repeat(size[:, :1], 3, axis=1))
     if by["sphere"].any():
@@ -121,7 +122,7 @@ def light_shapes(
         parts.append(placed(DISC, circles, np.repeat(size[at, :1], 3, axis=1), rgba[at], width[at]))
     if by["cylinder"].any():
         add(by["cylinder"], TUBE, np.stack([size[:, 1], size[:, 0], size[:, 0]], axis=1))
-    flat = by["rectangle"] | by["disk"]
+    flat = framed | by["disk"]
     if flat.any():
         add(flat, ARROW, np.repeat(arrow[:, None], 3, axis=1), 0.8)
     if by["distant"].any():

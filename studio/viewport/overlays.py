@@ -63,6 +63,7 @@ GLYPHS: Mapping[str, int] = {
     "dot": 10,
     "target": 11,
     "strength": 12,
+    "portal": 13,
 }
 _AT_EYE_M = 0.05  # a scene camera this near to the eye is where one stands: its shape would be a smear over the picture
 _FAINT = 0.66  # of the colour of an icon, for the shape around it

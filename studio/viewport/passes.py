@@ -14,19 +14,30 @@ from studio.viewport.display import Display
 from studio.viewport.drawlist import BLENDED, FAMILIES, MASKED, THROUGH, Batch
 from studio.viewport.frames import Frame
 from studio.viewport.gpuscene import FREE_UNIT, UNITS, GpuScene, set_uniform
+from studio.viewport.shadows import AHEAD_UNIT, ATLAS_UNIT, Shadows
 from studio.viewport.states import HIDDEN, HOVERED, SELECTED, ObjectStates
 from studio.viewport.targets import Target
 from studio.viewport.timing import Timers
 from studio.viewport.view import Look, Mode
 
 CLAY = 0.5  # reflectance of clay
-_MODES = {Mode.LIT: 0, Mode.EXPOSURE: 0, Mode.CLAY: 1, Mode.ALBEDO: 2, Mode.NORMALS: 3, Mode.COMPLEXITY: 4}
+_MODES = {
+    Mode.LIT: 0,
+    Mode.EXPOSURE: 0,
+    Mode.CLAY: 1,
+    Mode.ALBEDO: 2,
+    Mode.NORMALS: 3,
+    Mode.COMPLEXITY: 4,
+    Mode.DOMINANT: 5,
+}
 _KINDS = {
     Mode.NORMALS: shown.PLAIN,
     Mode.WIREFRAME: shown.PLAIN,
+    Mode.DOMINANT: shown.PLAIN,
     Mode.COMPLEXITY: shown.HEAT,
     Mode.EXPOSURE: shown.STOPS,
 }
+_CONTACT = (Mode.LIT, Mode.CLAY, Mode.EXPOSURE)
 OCCLUSION_UNIT, BEHIND_UNIT = FREE_UNIT, FREE_UNIT + 1
 _SHAPE_VERTICES = 24 * 12 * 6  # of a light's shape: shaders/lamp.vert
 _WIRE = (0.78, 0.80, 0.84)
@@ -36,8 +47,11 @@ SELECTED_COLOUR, HOVERED_COLOUR = (1.0, 0.56, 0.12, 1.0), (0.92, 0.94, 1.0, 0.75
 class Passes:
     """Draws the passes of frames of one scene."""
 
-    def __init__(self, device: Device, scene: GpuScene, display: Display, states: ObjectStates) -> None:
+    def __init__(
+        self, device: Device, scene: GpuScene, display: Display, states: ObjectStates, shadows: Shadows
+    ) -> None:
         self._device, self._scene, self._display, self._states = device, scene, display, states
+        self._shadows = shadows
         self._context = device.context
         self.timers = Timers(device)
 
@@ -77,17 +91,41 @@ class Passes:
 
         self.by_program(batches, program, plain=True)
 
-    def draw_surfaces(self, frame: Frame, look: Look, batches: Iterable[Batch], *, shaded: bool = False) -> None:
-        """Batches in their order, each by the cheapest program that holds all of its surface."""
+    def draw_surfaces(
+        self,
+        frame: Frame,
+        look: Look,
+        batches: Iterable[Batch],
+        *,
+        shaded: bool = False,
+        told: bool = False,
+        contact: bool = False,
+    ) -> None:
+        """Batches in their order, each by the cheapest program that holds all of its surface. `told` asks Mode.DOMINANT
+        for numbers in place of colours: lamp + 1, its share, the share of what the surface emits. `contact` looks for
+        what is in a light's way in the depth of the picture (`_draw_ahead`)."""
         mode = _MODES[look.mode]
+        wanted = {
+            "LINKED": self._scene.linked,
+            "SHAPED": self._scene.lighting.shaped,
+            "SHADOWS": look.shadows and self._shadows.ready and mode in (0, 1, 5),
+        }
+        more = {name: 1 for name, on in wanted.items() if on}
 
         def program(family: int, textured: bool, coverage: int) -> moderngl.Program:
+            parts = more | ({"CONTACT": 1} if contact and "SHADOWS" in more else {})
             made = self.program(
-                frame, "mesh_lit", MODE=mode, SURFACE_FAMILY=family, TEXTURED=int(textured), COVERAGE=coverage
+                frame, "mesh_lit", MODE=mode, SURFACE_FAMILY=family, TEXTURED=int(textured), COVERAGE=coverage, **parts
             )
             set_uniform(made, "clay", CLAY)
             set_uniform(made, "shaded", shaded)
+            set_uniform(made, "told", told)
             set_uniform(made, "occlusion_map", OCCLUSION_UNIT)
+            set_uniform(made, "shadow_atlas", ATLAS_UNIT)
+            set_uniform(made, "ahead_map", AHEAD_UNIT)
+            if look.shadows:
+                for name, value in self._shadows.uniforms().items():
+                    set_uniform(made, name, value)
             set_uniform(made, "behind_map", BEHIND_UNIT)
             return made
 
@@ -110,17 +148,25 @@ class Passes:
             target.depth.use()
             self.draw_depth(frame, solid)
             target.scene.use()
-        shaded = look.ambient_occlusion and look.mode in (Mode.LIT, Mode.CLAY, Mode.EXPOSURE)
+        skies = look.shadows and self._shadows.sky_count > 0  # their shadows are drawn; nothing has to be guessed
+        shaded = look.ambient_occlusion and not skies and look.mode in (Mode.LIT, Mode.CLAY, Mode.EXPOSURE)
         if shaded:
             with self.timers("occlusion"):
                 self._draw_occlusion(frame, target, turn)
             self.bind()
             target.scene.use()
             context.enable_only(moderngl.DEPTH_TEST)
+        contact = look.contact_shadows and look.shadows and self._shadows.contacts and look.mode in _CONTACT
+        if contact:
+            with self.timers("contact"):
+                self._draw_ahead(frame, target)
+            self.bind()
+            target.scene.use()
+            context.enable_only(moderngl.DEPTH_TEST)
         with self.timers("light"):
-            self.draw_surfaces(frame, look, solid, shaded=shaded)
-            if look.mode in (Mode.LIT, Mode.EXPOSURE):
-                self._draw_lamps(frame)
+            self.draw_surfaces(frame, look, solid, shaded=shaded, contact=contact)
+            if look.mode in (Mode.LIT, Mode.EXPOSURE, Mode.DOMINANT):
+                self.draw_lamps(frame, look)
         if look.background is None and look.mode in (Mode.LIT, Mode.CLAY, Mode.EXPOSURE):
             with self.timers("sky"):
                 self._draw_sky(frame)
@@ -131,6 +177,7 @@ class Passes:
         """Bind everything of the scene; whoever used its units in between does so again."""
         self._scene.use()
         self._states.use(UNITS["objects_table"])
+        self._shadows.use()
 
     def _draw_hidden_lines(self, frame: Frame, target: Target) -> None:
         context = self._context
@@ -152,12 +199,13 @@ class Passes:
         self._scene.draw(program, self._scene.batches)
         self._context.wireframe = False
 
-    def _draw_lamps(self, frame: Frame) -> None:
-        """The shapes of area lights that the camera sees."""
+    def draw_lamps(self, frame: Frame, look: Look, *, told: bool = False) -> None:
+        """The shapes of area lights that the camera sees; `told` as in `draw_surfaces`."""
         lamps = self._scene.lamps
         if not len(lamps.local):
             return
-        program = self.program(frame, "lamp")
+        program = self.program(frame, "lamp", MODE=_MODES[look.mode])
+        set_uniform(program, "told", told)
         self._device.screen(program).render(moderngl.TRIANGLES, vertices=_SHAPE_VERTICES, instances=len(lamps.local))
 
     def _draw_sky(self, frame: Frame) -> None:
@@ -209,6 +257,18 @@ class Passes:
         texture.build_mipmaps()
         texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         texture.use(BEHIND_UNIT)
+
+    def _draw_ahead(self, frame: Frame, target: Target) -> None:
+        """How far ahead of the eye everything opaque is."""
+        texture, buffer = target.extra("ahead", 1, "f4")
+        program = self._device.program("ahead")
+        frame.tell(program)
+        target.depth_texture.use(0)
+        set_uniform(program, "depth_map", 0)
+        buffer.use()
+        self._context.enable_only(moderngl.NOTHING)
+        self._device.screen(program).render(vertices=3)
+        texture.use(AHEAD_UNIT)
 
     # --- ambient occlusion --------------------------------------------------------------------------------------------
     def _draw_occlusion(self, frame: Frame, target: Target, turn: int) -> None:

@@ -6,6 +6,7 @@ taking over the flat scene and drawing it until the last pixel is there; reading
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -51,6 +52,7 @@ class PlayblastResult:
     triangles: int
     renderer: str
     passes: Mapping[str, float] = field(default_factory=dict)
+    shadowed: int = 0  # lights of the last frame whose shadows were drawn
 
     @property
     def median_ms(self) -> float:
@@ -129,6 +131,7 @@ def playblast(
             triangles=renderer.scene.triangles,
             renderer=device.info.renderer,
             passes=renderer.pass_seconds(),
+            shadowed=renderer.shadows.counts[0] if seen.shadows else 0,
         )
     finally:
         target.release()
@@ -147,11 +150,11 @@ def _drawn(renderer: Renderer, target: Target, flat: FlatScene, camera: ViewCame
     begun = time.perf_counter()
     renderer.sync(flat)
     if samples <= 1:
-        renderer.draw(target, camera, look, quality=Quality.MOVING)
+        renderer.draw(target, camera, look, quality=Quality.MOVING, shadow_seconds=math.inf)
     else:
         target.state = None
         for _ in range(samples):
-            renderer.draw(target, camera, look, quality=Quality.STILL, samples=samples)
+            renderer.draw(target, camera, look, quality=Quality.STILL, samples=samples, shadow_seconds=math.inf)
     renderer.device.flush()
     return (time.perf_counter() - begun) * 1e3
 

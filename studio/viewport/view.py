@@ -21,6 +21,7 @@ class Mode(enum.Enum):
     ALBEDO = "albedo"  # base colour with its textures, without light
     NORMALS = "normals"  # shading normals in world space
     COMPLEXITY = "complexity"  # how many lights are evaluated for a pixel
+    DOMINANT = "dominant"  # which light brings most to a pixel, a colour for each
     EXPOSURE = "exposure"  # luminance in stops around middle grey, in false colours
 
 
@@ -43,6 +44,8 @@ class Look:
     view: str = ""
     ambient_occlusion: bool = False
     bloom: bool = False
+    shadows: bool = True
+    contact_shadows: bool = True  # of distant lights, where their maps are coarser than what is seen
     background: tuple[float, float, float] | None = (0.055, 0.055, 0.06)  # display-referred; None: the dome itself
     isolated: frozenset[Id] = field(default_factory=frozenset)
 
@@ -76,5 +79,7 @@ class Statistics:
     instances: int = 0
     gpu_bytes: int = 0
     samples: int = 0  # accumulated while at rest
+    shadowed: tuple[int, int] = (0, 0)  # lights whose shadow is as it should be, of those that cast any
+    shadows_coarser: int = 0  # how often all shadows are halved in size because memory is short
     seconds: float = 0.0
     passes: tuple[tuple[str, float], ...] = ()

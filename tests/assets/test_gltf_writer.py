@@ -12,14 +12,18 @@ import pytest
 
 from studio.assets.gltf.plain_motion import plain_motion
 from studio.assets.gltf.writer import save_gltf
+from studio.assets.ies import load_profile
 from studio.assets.load import load_scene
 from studio.assets.report import Notes
 from studio.errors import CannotWrite, UsageError
+from studio.scene import edits, rigs, scatter
 from studio.scene.animation import make_curve
 from studio.scene.clips import Clip, Strip
+from studio.scene.document import Document
 from studio.scene.entities import Camera, Constraint, Entity, Group, MeshObject
 from studio.scene.entities import Path as Curved
 from studio.scene.geometry import Morph, make_image, make_mesh
+from studio.scene.insert import insert
 from studio.scene.keyed_edit import posed
 from studio.scene.keying import set_key
 from studio.scene.lights import Light
@@ -28,6 +32,7 @@ from studio.scene.scene import Scene
 from studio.scene.timeline import Bookmark, Cut, Marker, Timeline
 from tests.assets.everything import everything
 from tests.assets.gltf_maker import QUAD, QUAD_UV
+from tests.assets.ies_maker import lobe, made
 
 F = np.float32
 
@@ -103,10 +108,81 @@ def test_every_light_comes_back(tmp_path: Path, light: Light) -> None:
     assert msgspec.structs.replace(got, id="a", name=light.name) == light
 
 
+def test_what_shapes_and_links_a_light_comes_back(tmp_path: Path) -> None:
+    profile = load_profile(made(lobe), "washer").image
+    gobo = make_image(np.full((2, 2, 3), 9, np.uint8), name="leaves")
+    mesh = make_mesh(QUAD, [[0, 1, 2]])
+    scene = Scene().add(
+        profile,
+        gobo,
+        mesh,
+        Group(id="rig", name="rig", exposure=1.5, tint=(1.0, 0.5, 0.25), rig=True),
+        MeshObject(id="wall", name="wall", mesh=mesh.key),
+        Light(
+            id="key", name="key", parent="rig", light="spot", unit="W", ies=profile.key, gobo=gobo.key,
+            barn_left_deg=20.0, shadow_color=(0.5, 0.0, 0.0), light_link_mode="except", light_links=("wall", "rig"),
+        ),
+        Light(id="window", name="window", light="portal", unit="nt", width_m=2.0),
+    )  # fmt: skip
+    read = back(scene, tmp_path)
+    by_name = {entity.name: entity for entity in read.entities.values()}
+    key, wanted = by_name["key"], scene.entities["key"]
+    assert isinstance(key, Light)
+    same = {"id": "key", "parent": "rig", "ies": profile.key, "gobo": gobo.key, "light_links": ("wall", "rig")}
+    assert msgspec.structs.replace(key, **same) == wanted
+    assert key.light_links == (by_name["wall"].id, by_name["rig"].id)
+    np.testing.assert_array_equal(read.images[key.ies].pixels, profile.pixels)
+    assert read.images[key.gobo].name == "leaves"
+    assert by_name["rig"].exposure == 1.5 and by_name["rig"].rig
+    assert by_name["window"].light == "portal"
+
+
+def test_a_scatter_and_the_states_of_a_rig_speak_of_their_own_lights(tmp_path: Path) -> None:
+    mesh = make_mesh(QUAD, [[0, 1, 2]])
+    scene = Scene().add(
+        mesh,
+        MeshObject(id="wall", name="wall", mesh=mesh.key),
+        Curved(id="rail", name="rail", points=(0.0, 0.0, 0.0, 1.0, 0.0, 0.0)),
+        *[Light(id=id_, name=id_) for id_ in ("a", "b", "c")],
+    )
+    document = Document(scene)
+    groups = {}
+    for light, rule, source in (("a", "ring", ""), ("b", "surface", "wall"), ("c", "curve", "rail")):
+        with document.edit("Scatter") as edit:
+            groups[rule] = edit.apply(scatter.make, light, rule, source=source, count=3)
+    with document.edit("Store") as edit:
+        edit.apply(rigs.store_state, groups["ring"], rigs.rig_state(document.scene, groups["ring"], "A"))
+    read = Document(back(document.scene, tmp_path))
+    by_name = {entity.name: entity for entity in read.scene.entities.values()}
+    ring, over, along = (by_name[groups[rule]] for rule in ("ring", "surface", "curve"))
+    assert (ring.template, over.source) == (by_name["a"].id, by_name["wall"].id)
+    assert all(isinstance(read.scene.entities[id_], Light) for id_ in (*ring.made, *over.made)) and len(over.made) == 3
+    assert set(ring.states[0].values) == {ring.id, ring.template, *ring.made} and ring.states[0].groups == (ring.id,)
+    assert (along.scatter, along.made) == ("none", ()), "a path is no node, so its lamps are lights like others"
+    with read.edit("Import again") as edit:
+        edit.apply(insert, read.scene)
+    with read.edit("Edit") as edit:
+        edit.apply(edits.set_field, [ring.id, over.id], "seed", 4)
+    assert len([e for e in read.scene.entities.values() if isinstance(e, Light)]) == 2 * (3 + 9)
+
+
 def test_point_lights_are_written_in_candela_for_other_programs(tmp_path: Path) -> None:
     back(scene_of(Light(id="a", intensity=4 * np.pi * 25, unit="lm", exposure=1, radius_m=0)), tmp_path)
     extension = document(tmp_path)["extensions"]["KHR_lights_punctual"]["lights"][0]
     assert extension["type"] == "point" and extension["intensity"] == pytest.approx(50)
+
+
+def test_masters_and_mute_of_groups_reach_other_programs_and_come_back(tmp_path: Path) -> None:
+    scene = scene_of(
+        Group(id="g", name="g", exposure=1.0, tint=(1.0, 0.5, 1.0)),
+        Light(id="a", name="a", parent="g", intensity=3.0, radius_m=0.0),
+        Group(id="off", name="off", muted=True),
+        Light(id="b", name="b", parent="off", intensity=3.0, radius_m=0.0),
+    )
+    read = {entity.name: entity for entity in back(scene, tmp_path).entities.values()}
+    lights = document(tmp_path)["extensions"]["KHR_lights_punctual"]["lights"]
+    assert (lights[0]["intensity"], lights[0]["color"], lights[1]["intensity"]) == (6.0, [1.0, 0.5, 1.0], 0.0)
+    assert [(read[name].intensity, read[name].color) for name in "ab"] == [(3.0, (1.0, 1.0, 1.0))] * 2
 
 
 def test_a_plain_light_needs_no_extras(tmp_path: Path) -> None:

@@ -15,8 +15,14 @@ import pytest
 
 from studio.assets.library import Library
 from studio.assets.library_kinds import HDRI, IMAGE, picture_size
+from studio.assets.library_parts import rig_part
 from studio.assets.library_watch import wants_polling
 from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.scene import edits, scatter
+from studio.scene.document import Document
+from studio.scene.entities import Group
+from studio.scene.entities import Path as CurvedPath
+from studio.scene.insert import insert
 from studio.scene.lights import Light
 from studio.scene.project import save_project
 from studio.scene.scene import Scene
@@ -342,3 +348,22 @@ def test_the_size_of_an_exr_is_read_from_its_header(tmp_path: Path) -> None:
     assert out.write_image(np.zeros((32, 64, 3), np.float32))
     out.close()
     assert picture_size(path) == (64, 32)
+
+
+def test_a_rig_that_is_kept_needs_nothing_of_its_scene() -> None:
+    rail = CurvedPath(id="rail", points=(0.0, 0.0, 0.0, 3.0, 0.0, 0.0))
+    document = Document(Scene().add(rail, Light(id="a", name="a"), Light(id="b", name="b")))
+    for light, rule, source in (("a", "curve", "rail"), ("b", "ring", "")):
+        with document.edit("Scatter") as edit:
+            edit.apply(scatter.make, light, rule, source=source, count=3)
+    part = rig_part(document.scene, ["a curve", "b ring"], "Stage")
+    desk = Document(Scene())
+    with desk.edit("Drop") as edit:
+        edit.apply(insert, part)
+    with desk.edit("Edit") as edit:
+        edit.apply(edits.set_field, ["a curve", "b ring"], "seed", 4)
+    along, ring = desk.scene.entities["a curve"], desk.scene.entities["b ring"]
+    assert isinstance(along, Group) and isinstance(ring, Group)
+    assert (along.scatter, along.source, along.made) == ("none", "", ())
+    assert (ring.scatter, len(ring.made)) == ("ring", 3)
+    assert len([e for e in desk.scene.entities.values() if isinstance(e, Light)]) == 8

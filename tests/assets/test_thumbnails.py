@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.assets.ies_diagram import read_candela
 from studio.assets.library import Library
 from studio.assets.library_index import Asset
 from studio.assets.thumbnails import Thumbnail, Thumbnails
-from studio.errors import BadAsset
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.scene import Scene
@@ -197,30 +195,3 @@ def test_closing_does_not_wait_for_what_hangs(thumbnails: tuple[Thumbnails, Made
     made.collect(1)
     queue_.close()
     assert not queue_.running and made.answers.empty()
-
-
-# --- IES -------------------------------------------------------------------------------------------------------------
-def test_candela_of_an_ies_file_are_read_with_their_multiplier(tmp_path: Path) -> None:
-    (tmp_path / "a.ies").write_text(IES)
-    vertical, horizontal, candela = read_candela(tmp_path / "a.ies")
-    assert vertical.tolist() == [0, 30, 60, 90] and horizontal.tolist() == [0]
-    assert candela.tolist() == [[1600, 1200, 400, 0]]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "IESNA",
-        "IESNA\nTILT=NONE\n",
-        "IESNA\nTILT=NONE\n1 2 3 x",
-        IES.replace("4 1 1 2", "999999999 9999999 1 2"),
-        IES.replace("800 600 200 0", "800"),
-        IES.replace("800", "nan"),
-        IES.replace("TILT=NONE", "TILT=INCLUDE"),
-    ],
-)
-def test_a_broken_ies_file_is_a_sentence(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.ies").write_text(text)
-    with pytest.raises(BadAsset, match=r"a\.ies"):
-        read_candela(tmp_path / "a.ies")

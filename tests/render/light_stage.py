@@ -27,7 +27,7 @@ def light(kind, emission=(1.0, 1.0, 1.0), *, size=(0.0, 0.0), cone=(1.0, 0.0), a
     """One LIGHT row."""
     row = np.zeros(1, LIGHT)[0]
     row["kind"], row["emission"], row["size"], row["cone"] = KINDS[kind], emission, size, cone
-    row["image"], row["instance"], row["link"], row["gain"] = -1, -1, 0xFFFFFFFF, 1.0
+    row["image"], row["profile"], row["gobo"], row["instance"], row["gain"] = -1, -1, -1, -1, 1.0
     row["open"] = at
     row["close"] = at if close is None else close
     for name, value in more.items():
@@ -39,7 +39,7 @@ def mesh_instance(mesh, at=IDENTITY, close=None, *, material=0):
     """(Deformed, INSTANCE row, material of its only part)."""
     row = np.zeros(1, INSTANCE)[0]
     row["open"], row["close"] = at, at if close is None else close
-    row["link"], row["flags"] = 0xFFFFFFFF, 7 if close is None else 15
+    row["flags"] = 7 if close is None else 15
     return Deformed(mesh, mesh.positions, mesh.normals), row, material
 
 

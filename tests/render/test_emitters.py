@@ -544,12 +544,13 @@ def test_a_spinning_lamp_is_never_lost(kernels):
 
 def test_no_two_numbers_of_a_lights_row_share_a_column():
     wide = {"EMISSION": 3, "SIZE": 2, "CONE": 2, "CENTRE": 3, "LEAN": 3, "OPEN": 12, "CLOSE": 12}
+    wide |= {"GOBO_TURN": 4, "BARN": 4, "BANDS": lr.N_BANDS}
     kinds = {"POINT", "SPOT", "RECTANGLE", "DISK", "SPHERE", "CYLINDER", "DISTANT", "DOME", "MESH"}
     names = [n for n, v in vars(lr).items() if n.isupper() and type(v) is int and n not in kinds]
     taken = [
         c
         for n in names
-        if n not in ("LIGHT_STRIDE", "NO_IMAGE")
+        if n not in ("LIGHT_STRIDE", "NO_IMAGE", "N_BANDS", "IMAGED", "SHAPED")
         for c in range(vars(lr)[n], vars(lr)[n] + wide.get(n, 1))
     ]
     assert len(taken) > 40 and len(set(taken)) == len(taken) and max(taken) < lr.LIGHT_STRIDE

@@ -24,18 +24,28 @@ vec3 = ti.math.vec3
 
 
 @ti.kernel
-def shares(start: i32_1d, light: i32_1d, cdf: f32_1d, power_cdf: f32_1d, first: ti.i32, out: f32_2d):
-    """out (cells, lights): light_share in cell first + row."""
+def shares(start: i32_1d, light: i32_1d, cdf: f32_1d, power_cdf: f32_1d, first: ti.i32, power: ti.i32, out: f32_2d):
+    """out (cells, lights): light_share in cell first + row; shares of power from `power` on."""
     for k in range(out.shape[0] * out.shape[1]):
         c = k // out.shape[1]
         l = k % out.shape[1]
-        out[c, l] = lightpick.light_share(start, light, cdf, power_cdf, first + c, l)
+        out[c, l] = lightpick.light_share(start, light, cdf, power_cdf, first + c, l, power)
 
 
 @ti.kernel
-def picks(start: i32_1d, light: i32_1d, cdf: f32_1d, power_cdf: f32_1d, cell: ti.i32, u: f32_1d, out: f32_2d):
+def picks(
+    start: i32_1d,
+    light: i32_1d,
+    cdf: f32_1d,
+    power_cdf: f32_1d,
+    cell: ti.i32,
+    power: ti.i32,
+    lights: ti.i32,
+    u: f32_1d,
+    out: f32_2d,
+):
     for i in range(u.shape[0]):
-        l, q = lightpick.pick_light(start, light, cdf, power_cdf, cell, u[i])
+        l, q = lightpick.pick_light(start, light, cdf, power_cdf, cell, u[i], power, lights)
         out[i, 0] = ti.cast(l, ti.f32)
         out[i, 1] = q
 
@@ -44,7 +54,11 @@ def picks(start: i32_1d, light: i32_1d, cdf: f32_1d, power_cdf: f32_1d, cell: ti
 def cells_of(grid: f32_1d, keys: i32_2d, points: f32_2d, out: i32_1d):
     for i in range(points.shape[0]):
         out[i] = lightpick.find_cell(
-            grid, keys, vec3(points[i, 0], points[i, 1], points[i, 2]), vec3(points[i, 3], points[i, 4], points[i, 5])
+            grid,
+            keys,
+            vec3(points[i, 0], points[i, 1], points[i, 2]),
+            vec3(points[i, 3], points[i, 4], points[i, 5]),
+            0,
         )
 
 
@@ -89,7 +103,7 @@ def test_the_shares_of_all_lights_sum_to_one_in_every_cell(tracer):
     cells = d.start.shape[0] - 1
     assert cells > 100
     out = np.zeros((cells + 1, n), np.float32)
-    shares(d.start, d.light, d.cdf, d.power_cdf, -1, out)
+    shares(d.start, d.light, d.cdf, d.power_cdf, -1, 0, out)
     assert out.min() > 0.0  # no light is out of reach anywhere
     assert np.abs(out.astype(np.float64).sum(1) - 1.0).max() < 1e-5
 
@@ -103,11 +117,11 @@ def test_picks_come_as_often_as_their_share_says(tracer, count):
     cells = d.start.shape[0] - 1
     for cell in (-1, 0, cells // 3, cells // 2, cells - 1):
         out = np.zeros((1, count), np.float32)
-        shares(d.start, d.light, d.cdf, d.power_cdf, cell, out)
+        shares(d.start, d.light, d.cdf, d.power_cdf, cell, 0, out)
         u = np.random.default_rng(cell + 7).random(200_000).astype(np.float32)
         u[:3] = (0.0, 0.1, 0.99999994)
         drawn = np.zeros((len(u), 2), np.float32)
-        picks(d.start, d.light, d.cdf, d.power_cdf, cell, u, drawn)
+        picks(d.start, d.light, d.cdf, d.power_cdf, cell, 0, d.power_cdf.shape[0], u, drawn)
         light = drawn[:, 0].astype(int)
         assert (drawn[:, 1] == out[0, light]).all()
         expected = out[0].astype(np.float64) * len(u)
@@ -132,7 +146,7 @@ def test_dead_ends_of_the_cumulative_shares_pick_a_light_that_can_be_picked(trac
     u = np.array([0.0, 1e-7, 0.0999999, 0.1, 0.1000001, 0.5, 0.99999994], np.float32)
     for cell in range(-1, d.start.shape[0] - 1):
         out = np.zeros((len(u), 2), np.float32)
-        picks(d.start, d.light, d.cdf, d.power_cdf, cell, u, out)
+        picks(d.start, d.light, d.cdf, d.power_cdf, cell, 0, d.power_cdf.shape[0], u, out)
         assert ((out[:, 0] >= 0) & (out[:, 0] < len(lights)) & (out[:, 1] > 0)).all()
 
 
@@ -182,7 +196,7 @@ def shares_at(tracer: Any, points: Any) -> Any:
     d = tracer.device
     n = len(tracer.flat.lights)
     out = np.zeros((d.start.shape[0], n), np.float32)
-    shares(d.start, d.light, d.cdf, d.power_cdf, -1, out)
+    shares(d.start, d.light, d.cdf, d.power_cdf, -1, 0, out)
     return out[1 + found_cells(tracer, points)]
 
 

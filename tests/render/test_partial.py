@@ -186,6 +186,20 @@ def test_gaps_are_refused_by_name_unless_allowed(tmp_path):
                 rendered(layout(aovs=AOVS), 0, 8))  # fmt: skip
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_a_render_that_has_its_upper_lines_alone_is_no_picture(tmp_path, adaptive):
+    film = rendered(layout(aovs=AOVS), 0, 4)
+    for buffer in (film.sums, film.squares, film.halves, film.half_counts, film.counts):
+        buffer[8:] = 0
+    film.matte_ids[:, 8:] = film.matte_counts[:, 8:] = 0
+    film.matte_lost[8:] = 0
+    write_partial(tmp_path / "cut.part", film, header((0, 4), complete=False, adaptive=adaptive))
+    with pytest.raises(UsageError, match=r"lines 8 to 12 lack samples.*--resume"):
+        merge_partials([tmp_path / "cut.part"])
+    merged = merge_partials([tmp_path / "cut.part"], allow_gaps=True)
+    assert not merged[1].complete and (merged[0].counts[8:] == 0).all()
+
+
 def test_a_missing_tile_or_range_at_the_edge_is_noticed(tmp_path):
     whole = {"region": (0, 0, 20, 13), "total": (0, 4)}
     tile = part(tmp_path, "1.part", crop=(0, 0, 10, 13), **whole)

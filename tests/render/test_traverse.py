@@ -49,16 +49,16 @@ def cast(
         d = vec3(rays[i, 3], rays[i, 4], rays[i, 5])
         t, tri, k, u, v = traverse.trace(
             nodes, tris, indices, vertices, inst, parts, materials, slots, texels, images,
-            root, o, d, rays[i, 6], rays[i, 7], hidden, ti.cast(i, ti.u32), False,
+            root, o, d, rays[i, 6], rays[i, 7], hidden, ti.cast(i, ti.u32), False, parts, 0,
         )  # fmt: skip
         _t, some, _k, _u, _v = traverse.trace(
             nodes, tris, indices, vertices, inst, parts, materials, slots, texels, images,
-            root, o, d, rays[i, 6], rays[i, 7], hidden, ti.cast(i, ti.u32), True,
+            root, o, d, rays[i, 6], rays[i, 7], hidden, ti.cast(i, ti.u32), True, parts, 0,
         )  # fmt: skip
         out[i, 0] = t
         out[i, 1] = -1.0
         if tri >= 0:
-            code = ti.bit_cast(tris[tri, 9], ti.i32) & (traverse.ALPHA_BIT - 1)
+            code = ti.bit_cast(tris[tri, 9], ti.i32) & traverse.PART_MASK
             part = code + ti.bit_cast(inst[k, traverse.PARTS], ti.i32)
             out[i, 1] = ti.cast(parts[part, traverse.PART_OBJECT], ti.f32)
             out[i, 5] = ti.cast(indices[tri, 3], ti.f32)

@@ -14,13 +14,14 @@ from studio.scene import edits
 from studio.scene.animation import make_curve
 from studio.scene.entities import Camera, Group, MeshObject
 from studio.scene.flatten import flatten
-from studio.scene.lights import Light
+from studio.scene.lights import LINK_MODES, Light
 from studio.scene.materials import Material
 from tests.scene.rigs import bending_mesh, scene_of, square, studio_scene
 
 SECTIONS = (
     "camera", "meshes", "instances", "instance_materials", "object_names", "materials", "slots", "material_names",
-    "textures", "lights", "light_names", "light_groups", "warnings",
+    "textures", "lights", "light_names", "light_groups", "light_links", "shadow_links", "portals", "light_ids",
+    "warnings",
 )  # fmt: skip
 
 
@@ -49,7 +50,8 @@ def edited(edit):
         (lambda s: s.replace("wall", translation=(2.0, 0.0, 0.0)), {"instances"}),
         (lambda s: s.replace("wall", visible_shadow=False), {"instances"}),
         (lambda s: s.replace("wall", name="Wall 2"), {"object_names"}),
-        (lambda s: s.replace("wall", materials=("wood", "glow")), {"instance_materials", "lights", "light_names"}),
+        (lambda s: s.replace("wall", materials=("wood", "glow")),
+         {"instance_materials", "lights", "light_names", "light_ids"}),
         (lambda s: s.replace("wood", specular_roughness=0.9), {"materials"}),
         (lambda s: s.replace("wood", name="Oak"), {"material_names"}),
         (lambda s: s.replace("wood", textures={}), {"materials", "slots", "textures"}),
@@ -57,11 +59,21 @@ def edited(edit):
         (lambda s: s.replace("camera", focal_length_mm=35.0), {"camera"}),
         (lambda s: s.replace("camera", translation=(0.0, 0.0, 9.0)), {"camera"}),
         (lambda s: s.replace("fill", solo=True), {"lights", "materials", "material_names", "instance_materials",
-                                                   "light_names"}),
+                                                   "light_names", "light_ids"}),
         (lambda s: s.add(Group(id="new")), set()),
-        (lambda s: s.add(Light(id="new")), {"lights", "light_names"}),
+        (lambda s: s.add(Light(id="new")), {"lights", "light_names", "light_ids"}),
+        (lambda s: s.add(Light(id="new", light="portal", unit="nt")),
+         {"lights", "light_names", "light_ids", "portals"}),
+        (lambda s: s.replace("key", light_link_mode="except", light_links=("wall",)),
+         {"instances", "light_links"}),
+        (lambda s: s.replace("key", shadow_link_mode="only", shadow_links=("set",)), set()),  # which is all there is
+        (lambda s: s.replace("key", shadow_link_mode="only", shadow_links=("wall",)),
+         {"lights", "instances", "shadow_links"}),
+        (lambda s: s.replace("rig", exposure=1.0), {"lights"}),
+        (lambda s: s.replace("set", tint=(1.0, 0.5, 0.5)), {"lights", "materials", "material_names",
+                                                           "instance_materials"}),
         (lambda s: s.add(Material(id="new")), {"materials", "material_names"}),
-        (lambda s: edits.reorder(s, ["key"]), {"lights", "light_names"}),
+        (lambda s: edits.reorder(s, ["key"]), {"lights", "light_names", "light_ids"}),
         (lambda s: s.remove(["wall"]), {"meshes", "instances", "instance_materials", "object_names"}),
         (lambda s: s.replace("wall", visible=False), {"meshes", "instances", "instance_materials"}),
         (lambda s: s.replace("wall", scale=(0.0, 0.0, 0.0)), {"meshes", "instances", "instance_materials", "warnings"}),
@@ -121,7 +133,17 @@ def test_playing_back_still_parts_rebuilds_nothing_of_them():
 
 def test_sections_cannot_be_written():
     flat = flatten(studio_scene(), 1.0)
-    for name in ("instances", "instance_materials", "materials", "slots", "lights"):
+    names = (
+        "instances",
+        "instance_materials",
+        "materials",
+        "slots",
+        "lights",
+        "light_links",
+        "shadow_links",
+        "portals",
+    )
+    for name in names:
         assert not getattr(flat, name).flags.writeable
     assert not flat.camera.open.flags.writeable
 
@@ -147,6 +169,8 @@ def test_the_digest_tells_pictures_apart():
 
 # any edit, in any order, must give what a flatten from nothing gives
 LIGHTS, OBJECTS, GROUPS = ["key", "fill", "rim", "sun"], ["floor", "wall"], ["set", "rig"]
+MODES = st.sampled_from(LINK_MODES)
+LINKS = st.lists(st.sampled_from([*OBJECTS, *GROUPS, "gone"]), max_size=2).map(tuple)
 number = st.floats(-3, 3).map(lambda x: round(x, 2))
 EDITS = st.one_of(
     st.tuples(st.just("replace"), st.sampled_from(LIGHTS), st.fixed_dictionaries({"intensity": st.floats(0, 10)})),
@@ -175,6 +199,23 @@ EDITS = st.one_of(
     st.tuples(
         st.just("replace"), st.just("glow"), st.fixed_dictionaries({"emission_luminance": st.sampled_from([0.0, 7.0])})
     ),
+    st.tuples(
+        st.just("replace"),
+        st.sampled_from(LIGHTS),
+        st.one_of(
+            st.fixed_dictionaries({"light_link_mode": MODES, "light_links": LINKS}),
+            st.fixed_dictionaries({"shadow_link_mode": MODES, "shadow_links": LINKS}),
+        ),
+    ),
+    st.tuples(
+        st.just("replace"),
+        st.sampled_from(GROUPS),
+        st.one_of(
+            st.fixed_dictionaries({"exposure": st.sampled_from([0.0, 1.0, -1.0])}),
+            st.fixed_dictionaries({"tint": st.sampled_from([(1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.5, 1.0, 2.0)])}),
+        ),
+    ),
+    st.tuples(st.just("kind"), st.sampled_from(LIGHTS), st.sampled_from(["point", "portal", "dome"])),
     st.tuples(st.just("parent"), st.sampled_from(LIGHTS + OBJECTS), st.sampled_from(["", *GROUPS])),
     st.tuples(st.just("reorder"), st.sampled_from(LIGHTS + OBJECTS + GROUPS), st.none()),
     st.tuples(st.just("twin"), st.sampled_from(LIGHTS + OBJECTS), st.none()),
@@ -185,6 +226,8 @@ def applied(scene, edit):
     what, id_, more = edit
     if what == "replace":
         return scene.replace(id_, **more)
+    if what == "kind":
+        return edits.set_light_kind(scene, [id_], more)
     if what == "parent":
         return scene.reparent([id_], more, keep_world=False)
     return edits.reorder(scene, [id_]) if what == "reorder" else edits.duplicate(scene, [id_])[0]

@@ -85,7 +85,7 @@ def test_exposure_is_in_stops():
 
 @pytest.mark.parametrize(
     ("kind", "unit"),
-    [("point", "lx"), ("point", "W"), ("rectangle", "lx"), ("distant", "cd"), ("dome", "lm"), ("mesh", "nt")],
+    [("point", "lx"), ("distant", "W"), ("rectangle", "lx"), ("distant", "cd"), ("dome", "lm"), ("mesh", "nt")],
 )
 def test_units_that_do_not_fit_the_kind_are_refused_by_name(kind, unit):
     light = Light(id="l", name="Practical", light=kind, unit=unit)
@@ -104,6 +104,7 @@ def test_every_kind_has_a_natural_unit():
         "cylinder": "nt",
         "distant": "lx",
         "dome": "nt",
+        "portal": "nt",
     }
 
 

@@ -52,7 +52,7 @@ def test_values_that_differ_are_mixed_by_component():
 def test_units_offered_are_those_that_every_selected_kind_takes():
     one = next(s for s in sections(_scene(), ["b"])[1].fields if s.field.name == "unit")
     both = next(s for s in sections(_scene(), ["a", "b"])[1].fields if s.field.name == "unit")
-    assert set(one.choices) == {"nt", "cd", "lm"} and set(both.choices) == {"cd", "lm"}
+    assert set(one.choices) == {"nt", "cd", "lm", "W"} and set(both.choices) == {"cd", "lm", "W"}
 
 
 def test_what_no_hand_edits_is_not_shown():

@@ -1,4 +1,4 @@
-"""The light list: one row a light, edits of all selected rows."""
+"""The light table: lights below their groups, edits of all that is selected, its filter and its columns."""
 
 import pytest
 from PySide6.QtCore import Qt
@@ -14,6 +14,7 @@ from studio.scene.materials import Material
 from studio.scene.scene import Scene
 from studio.ui.light_list import LightList, dot_box
 from studio.ui.light_model import COLUMNS, KEY_ROLE, SWITCHES, LightModel
+from studio.ui.light_table_rows import GROUP
 from tests.ui.desk import PlainDesk
 
 
@@ -38,7 +39,14 @@ def lights(qtbot, studio):
 
 
 def _cell(panel, row, name):
-    return panel.table.filter.index(row, COLUMNS.index(name))
+    """The cell of the n-th lamp that is shown."""
+    shown = [each for each in panel.model.rows.walk() if each.kind != GROUP]
+    return panel.model.index_of(shown[row], name)
+
+
+def _selected(panel):
+    """The numbers of the lamps with selected cells, in the order of the scene."""
+    return {panel.model.ids.index(row.id) for row in panel.table.rows_of_cells() if row.kind != GROUP}
 
 
 def test_the_model_keeps_qts_rules(qtmodeltester, studio):
@@ -46,24 +54,24 @@ def test_the_model_keeps_qts_rules(qtmodeltester, studio):
     studio.document.subscribe(model.heard)
     qtmodeltester.check(model)
     studio.run("create.light", kind="spot")
-    assert model.rowCount() == 6
+    assert len(model.ids) == 6
     qtmodeltester.check(model)
 
 
 def test_an_edit_of_a_cell_is_one_of_all_selected_rows(studio, lights):
     studio.select(["l1", "l2"])
     cell = _cell(lights, 1, "exposure")
-    lights.table.filter.setData(cell, "1.5")
+    lights.model.setData(cell, "1.5")
     assert [studio.scene.entities[f"l{i}"].exposure for i in range(4)] == [0.0, 1.5, 1.5, 0.0]
-    lights.table.filter.setData(_cell(lights, 1, "intensity"), "*=2")
+    lights.model.setData(_cell(lights, 1, "intensity"), "*=2")
     assert [studio.scene.entities[f"l{i}"].intensity for i in (1, 2)] == [800.0, 600.0]
-    lights.table.filter.setData(_cell(lights, 0, "exposure"), "3")  # not among the selected
+    lights.model.setData(_cell(lights, 0, "exposure"), "3")  # not among the selected
     assert studio.scene.entities["l0"].exposure == 3.0 and studio.scene.entities["l1"].exposure == 1.5
 
 
 def test_what_is_no_number_is_told_and_changes_nothing(studio, lights):
     before = studio.scene
-    assert not lights.table.filter.setData(_cell(lights, 0, "exposure"), "bright")
+    assert not lights.model.setData(_cell(lights, 0, "exposure"), "bright")
     assert studio.scene is before and studio.face.notices[-1][0] == "error"
 
 
@@ -76,14 +84,14 @@ def test_a_press_on_a_switch_mutes_all_selected_rows(studio, lights):
 
 
 def test_typing_a_temperature_switches_it_on(studio, lights):
-    lights.table.filter.setData(_cell(lights, 0, "temperature_k"), "3200 K")
+    lights.model.setData(_cell(lights, 0, "temperature_k"), "3200 K")
     light = studio.scene.entities["l0"]
     assert light.temperature_k == 3200.0 and light.use_temperature
 
 
 def test_selection_goes_both_ways(studio, lights):
     studio.select(["l2", "l3"])
-    assert {i.row() for i in lights.table.selectionModel().selectedRows()} == {2, 3}
+    assert _selected(lights) == {2, 3}
     at = lights.table.visualRect(_cell(lights, 4, "name")).center()
     QTest.mouseClick(lights.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert studio.selection == ("l4",)
@@ -93,11 +101,11 @@ def test_sorting_and_filtering_keep_the_selection(studio, lights):
     studio.select(["l0"])
     lights.table.sortByColumn(COLUMNS.index("intensity"), Qt.SortOrder.AscendingOrder)
     assert _cell(lights, 0, "name").data() == "Lamp 4"
-    assert {lights.table.row_at(i) for i in lights.table.selectionModel().selectedRows()} == {0}
+    assert _selected(lights) == {0}
     lights.search.setText("Lamp 3")
-    assert lights.table.filter.rowCount() == 1 and studio.selection == ("l0",)
+    assert sum(row.kind != GROUP for row in lights.model.rows.walk()) == 1 and studio.selection == ("l0",)
     lights.search.clear()
-    assert {lights.table.row_at(i) for i in lights.table.selectionModel().selectedRows()} == {0}
+    assert _selected(lights) == {0}
 
 
 def test_cells_are_edited_by_hand(qtbot, studio, lights):
@@ -134,12 +142,12 @@ def test_an_edit_of_300_lights_repaints_one_range(qtbot, studio):
 
 def test_lights_that_come_and_go_are_followed(studio, lights):
     studio.run("create.light")
-    assert lights.model.rowCount() == 6
+    assert len(lights.model.ids) == 6
     studio.run("edit.undo")
-    assert lights.model.rowCount() == 5
+    assert len(lights.model.ids) == 5
     studio.select(["rig"])
     studio.run("edit.delete")
-    assert lights.model.rowCount() == 0
+    assert len(lights.model.ids) == 0
 
 
 @pytest.fixture
@@ -175,7 +183,7 @@ def test_objects_that_glow_are_rows_with_what_their_materials_emit(glowing, ligh
         cell = _cell(lights, 5, name)
         assert not shown[name] and cell.data(Qt.ItemDataRole.DecorationRole) is None
         assert not cell.flags() & Qt.ItemFlag.ItemIsEditable
-        assert not lights.table.filter.setData(cell, "1")
+        assert not lights.model.setData(cell, "1")
 
 
 def test_a_model_with_objects_keeps_qts_rules(qtmodeltester, glowing):
@@ -184,18 +192,18 @@ def test_a_model_with_objects_keeps_qts_rules(qtmodeltester, glowing):
     qtmodeltester.check(model)
     glowing.run("select.all")
     glowing.run("edit.delete")
-    assert model.rowCount() == 0
+    assert len(model.ids) == 0
     qtmodeltester.check(model)
 
 
 def test_emission_is_edited_for_all_selected_rows_in_one_step(glowing, lights):
     glowing.select(["l0", "m0", "m2"])
     steps = len(glowing.document.history[0])
-    assert lights.table.filter.setData(_cell(lights, 7, "intensity"), "*= 2")
+    assert lights.model.setData(_cell(lights, 7, "intensity"), "*= 2")
     assert (_luminance(glowing, "tube"), _luminance(glowing, "sign")) == (1800.0, 60.0)
     assert glowing.scene.entities["l0"].intensity == 1000.0 and _luminance(glowing, "wall") == 0.0
     assert _cell(lights, 6, "intensity").data() == "1800"  # it wears the same material
-    assert lights.table.filter.setData(_cell(lights, 7, "color"), (0.0, 0.0, 1.0))
+    assert lights.model.setData(_cell(lights, 7, "color"), (0.0, 0.0, 1.0))
     assert glowing.scene.materials["tube"].emission_color == (0.0, 0.0, 1.0) == glowing.scene.entities["l0"].color
     assert len(glowing.document.history[0]) == steps + 2
     glowing.run("edit.undo")
@@ -218,9 +226,9 @@ def test_rows_of_objects_follow_their_materials(glowing, lights):
     lights.model.dataChanged.connect(lambda first, last, roles: told.append((first.row(), last.row())))
     glowing.select(["tube"])
     glowing.run("edit.set", field="emission_luminance", value=5.0)
-    assert told == [(5, 6)]
+    assert told == [(1, 2)]  # beside the group of the lights
     glowing.run("edit.set", field="emission_color", value=(0.0, 0.0, 0.0))
-    assert lights.model.rowCount() == 8  # black for now, as in the middle of a drag
+    assert len(lights.model.ids) == 8  # black for now, as in the middle of a drag
     glowing.run("edit.set", field="emission_luminance", value=0.0)
     assert lights.model.ids[5:] == ["m2"]
     glowing.run("edit.undo")
@@ -243,7 +251,7 @@ def test_an_object_is_renamed_and_its_emission_typed_by_hand(qtbot, glowing, lig
 
 
 def _press_dot(panel, row, name):
-    at = dot_box(panel.table.visualRect(_cell(panel, row, name))).center().toPoint()
+    at = dot_box(panel.table.visualRect(_cell(panel, row, name))).center()
     QTest.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, pos=at)
 
 
@@ -268,5 +276,5 @@ def test_cells_show_the_values_of_the_frame_and_edits_become_keys(studio, lights
     assert told == [(0, 0)] and _cell(lights, 0, "exposure").data() == "8 stops"
     studio.frame = 10.0
     assert _cell(lights, 0, "exposure").data(KEY_ROLE) == "animated"
-    lights.table.filter.setData(_cell(lights, 0, "exposure"), "+=1")
+    lights.model.setData(_cell(lights, 0, "exposure"), "+=1")
     assert studio.scene.tracks["l0.exposure"].values[:, 0] == pytest.approx([0.0, 5.0, 8.0])

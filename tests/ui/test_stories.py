@@ -173,7 +173,7 @@ def test_300_lights_are_selected_and_their_exposure_is_typed_once(active_window:
     studio.run("create.plane")
     window.views[0].camera = ViewCamera()
     table, exposure = window.panel("light_list").table, COLUMNS.index("exposure")
-    cell = table.visualRect(table.filter.index(0, COLUMNS.index("name"))).center()
+    cell = table.visualRect(table.lights.index(0, COLUMNS.index("name"))).center()
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
     qtbot.keyClick(table, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     assert len(studio.selection) == 300  # all that the table lists, and not the floor
@@ -184,13 +184,13 @@ def test_300_lights_are_selected_and_their_exposure_is_typed_once(active_window:
     qtbot.keyClick(number, Qt.Key.Key_Return)
     assert {studio.scene.entities[lamp.id].exposure for lamp in lamps} == {1.5}
     assert len(studio.document.history[0]) == steps + 1
-    assert {table.filter.index(row, exposure).data() for row in range(300)} == {"1.5 stops"}
+    assert {table.lights.index(row, exposure).data() for row in range(300)} == {"1.5 stops"}
     drawn(window, qtbot)
     shot(window, "300-lights")
     window.panel("viewport").canvas.setFocus()
     qtbot.keyClick(window.panel("viewport").canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert {studio.scene.entities[lamp.id].exposure for lamp in lamps} == {0.0}
-    assert {table.filter.index(row, exposure).data() for row in range(300)} == {"0 stops"}
+    assert {table.lights.index(row, exposure).data() for row in range(300)} == {"0 stops"}
 
 
 def _said(window: Any) -> set[str]:

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from studio.scene.lights import Light
 from studio.ui import view as view_module
 from studio.ui.view import View
+from studio.viewport.view import Quality, Statistics
 from tests.viewport.stages import room
 
 
@@ -65,3 +66,30 @@ def test_a_screenshot_is_drawn_whole_however_heavy_the_scene(window: Any, scales
     window.application.studio.show_scene(room(3).add(*_discs(40)), None)
     window.views[0].draw(whole=True)
     assert scales[-1] == 1.0
+
+
+def test_a_view_at_rest_grows_when_it_has_time_and_shrinks_once_when_it_takes_far_too_long(window: Any) -> None:
+    view = window.views[0]
+    pixels, budget = view._size[0] * view._size[1], view_module._STILL_S
+    view._scale, view._rested, view._lowered = 0.125, True, False
+
+    def rests(seconds: float) -> float:
+        """The scale of the frame after one that took so long."""
+        view._pixel_s = {Quality.MOVING: 1.0, Quality.STILL: seconds / (pixels * view._scale**2)}
+        view._scale = view._affordable(Quality.STILL)
+        return float(view._scale)
+
+    assert rests(0.25 * budget) == 0.25
+    assert rests(2.0 * budget) == 0.25, "what refines is not thrown away for a slow frame"
+    lowered = rests(5.0 * budget)
+    assert lowered < 0.25
+    assert rests(0.1 * budget) == lowered, "and does not swing"
+
+
+def test_what_shadows_take_does_not_count_for_the_size_of_the_picture(window: Any) -> None:
+    view = window.views[0]
+    view.frames, view._compiled = 1, True
+    width, height = view._drawn_size()
+    view.statistics = Statistics(passes=(("shadows", 0.3),))
+    view._time(Quality.STILL, 0.5, coarse=False, weight=1)
+    assert view._pixel_s[Quality.STILL] == pytest.approx(0.2 / (width * height))

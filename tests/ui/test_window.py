@@ -147,6 +147,7 @@ def test_a_still_frame_counts_on_what_the_motion_before_it_took(window: Any) -> 
     from studio.viewport.view import Quality
 
     view = window.views[0]
+    view._rested = False
     view._pixel_s = {Quality.MOVING: 1.0, Quality.STILL: 1e-9}  # a heavy scene came in the place of an empty one
     assert view._affordable(Quality.STILL) == view._affordable(Quality.MOVING) < 1.0
 

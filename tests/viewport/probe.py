@@ -39,7 +39,7 @@ class Probe:
         asked = asked.reshape(len(asked), -1, 4)
         text = f"{_HEAD}\n{declarations}\nvoid main() {{\nvec4 answer = vec4(0.0);\n{body}\nf_color = answer;\n}}\n"
         program = programs.build(
-            self.context, "probe", defines={"SURFACE_FAMILY": family}, snippets={"probe.frag": text}
+            self.context, "probe", defines={"SURFACE_FAMILY": family, "SHAPED": 1}, snippets={"probe.frag": text}
         )
         lines = np.ascontiguousarray(asked.transpose(1, 0, 2))
         table = self.context.texture((len(asked), asked.shape[1]), 4, lines.tobytes(), dtype="f4")

@@ -111,6 +111,7 @@ def drawn(
     """The shown picture (h, w, 3) as uint8 and the linear one in nits; `samples` of a view at rest if above 0."""
     flat = scene if isinstance(scene, FlatScene) else flatten(scene, 1.0)
     renderer, target = Renderer(device), Target(device, *size)
+    more.setdefault("shadow_seconds", 60.0)
     try:
         renderer.sync(flat)
         view = camera or ViewCamera.of(flat.camera)

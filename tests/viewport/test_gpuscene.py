@@ -45,7 +45,7 @@ def test_moving_one_light_of_300_uploads_one_section_and_no_mesh(gpu: GpuScene) 
     report = gpu.sync(moved)
     assert report.sections == {"lights"} and report.meshes == report.textures == 0
     assert what(report) == {"lights_table", "lighting_table"}
-    assert report.bytes < 2 * 300 * 256
+    assert report.bytes < 300 * 640
 
 
 def test_moving_an_object_uploads_matrices_and_neither_mesh_nor_draws(gpu: GpuScene) -> None:

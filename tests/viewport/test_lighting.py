@@ -39,7 +39,7 @@ def test_the_same_sections_upload_nothing(device: Device) -> None:
     tables = Lighting(device.context, lambda what, size: seen.append(what))
     flat = stage()
     tables.sync(flat)
-    assert seen == ["dome", "lighting_table"]
+    assert seen == ["dome", "light picture", "lighting_table"]
     seen.clear()
     tables.sync(flat)
     tables.sync(dataclasses.replace(flat, frame=2.0))
@@ -87,9 +87,11 @@ def test_rows_grow_with_any_number_of_lights(device: Device) -> None:
 def test_tiles_of_domes_stand_in_columns() -> None:
     tile = module.dome_tile(make_image(np.ones((8, 16, 3), np.float32), colour_space="linear"))
     height, width = tile.pixels.shape[:2]
-    atlas = arranged(dict.fromkeys("abc", tile), 2 * height + 5)
-    assert atlas.places == {"a": (0, 0), "b": (0, height), "c": (width, 0)}
-    assert atlas.size == (2 * width, 2 * height)
+    atlas = arranged(dict.fromkeys("abcdef", tile), 2 * height + 5)
+    columns = [(k * width, j * height) for k in range(3) for j in range(2)]
+    assert list(atlas.places.values()) == columns
+    assert atlas.size == (3 * width, 2 * height)
+    assert arranged(dict.fromkeys("ab", tile), height).size == (2 * width, height)
 
 
 def test_a_picture_counts_by_what_shines() -> None:

@@ -19,7 +19,7 @@ from studio.viewport.view import Look, Overlays, Statistics
 from tests.viewport.viewers import FakeViewer, camera_at
 
 KINDS = {"point": "cd", "spot": "cd", "rectangle": "nt", "disk": "nt", "sphere": "nt", "cylinder": "nt",
-         "distant": "lx", "dome": "nt"}  # fmt: skip
+         "distant": "lx", "dome": "nt", "portal": "nt"}  # fmt: skip
 BARE = Overlays(grid=False, axes=False)
 
 
@@ -35,7 +35,7 @@ def colour_of(batch: Any, id_: str) -> tuple[float, ...]:
 
 def all_kinds(**values: Any) -> FakeViewer:
     lights = [
-        Light(id=k, light=k, unit=u, translation=(i - 3.5, 0.0, 0.0), **values)
+        Light(id=k, light=k, unit=u, translation=((i - 4.0) * 0.85, 0.0, 0.0), **values)
         for i, (k, u) in enumerate(KINDS.items())
     ]
     return FakeViewer(*lights)

@@ -38,7 +38,7 @@ def test_a_picture_and_its_numbers(
     assert cli.main(["playblast", str(project), "-o", str(out), "--size", "96x64", "--json"]) == 0
     told = events(capsys.readouterr().out)
     done = told[-1]
-    assert done["event"] == "done" and done["frames"] == 1 and done["lights"] == 60 and done["shadowed_lights"] == 0
+    assert done["event"] == "done" and done["frames"] == 1 and done["lights"] == 60 and done["shadowed_lights"] == 60
     assert {"median", "p95"} <= set(done["ms_per_frame"]) and done["renderer"]  # type: ignore[arg-type]
     picture = np.asarray(Image.open(out))
     assert picture.shape == (64, 96, 3) and picture.std() > 10

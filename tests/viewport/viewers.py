@@ -45,6 +45,7 @@ class FakeViewer:
         self.under: list[Id] = []
         self.enclosed: frozenset[Id] = frozenset()
         self.surface: FakeHit | None = None
+        self.brightest: tuple[Id, float] | None = None
         self.said: list[str] = []
         self.cursors: list[str] = []
         self.redraws = 0
@@ -68,6 +69,9 @@ class FakeViewer:
 
     def pick_rectangle(self, x0: float, y0: float, x1: float, y1: float) -> frozenset[Id]:
         return self.enclosed
+
+    def dominant(self, x: float, y: float) -> tuple[Id, float] | None:
+        return self.brightest
 
     def redraw(self) -> None:
         self.redraws += 1

@@ -18,9 +18,11 @@ from studio.assets.gltf.material_writer import Json, TextureTable, document_sour
 from studio.assets.gltf.meshes import MeshRead, MeshReader
 from studio.assets.gltf.nodes import FIXED_FIELDS, NodeReader
 from studio.assets.gltf.packing import INDICES, VERTICES, Packer
-from studio.scene.entities import Camera, Entity, MeshObject
+from studio.scene.constraints import lineage
+from studio.scene.entities import Camera, Entity, Group, MeshObject, renamed_group
 from studio.scene.geometry import Mesh
-from studio.scene.lights import Light, pack
+from studio.scene.lights import IMAGE_FIELDS, LARGEST, Light, pack
+from studio.scene.linking import masters
 from studio.scene.scene import Scene
 from studio.scene.transforms import local_matrices
 
@@ -65,7 +67,7 @@ class NodeWriter:
             self.cameras.append(_camera(entity))
             node["camera"] = len(self.cameras) - 1
         elif isinstance(entity, Light) and entity.light in PUNCTUAL:
-            self.lights.append(_light(entity))
+            self.lights.append(_light(self.scene, entity))
             node["extensions"] = {"KHR_lights_punctual": {"light": len(self.lights) - 1}}
         return node
 
@@ -176,12 +178,28 @@ class NodeWriter:
             if not same(value, getattr(got, name, field.default)):
                 kept[name] = value
         if isinstance(wanted, Light):
-            if "image" in kept:
-                index = self.table.image(wanted.image)
-                kept["image"] = "" if index is None else f"image:{index}"
+            for name in IMAGE_FIELDS:
+                if name in kept:
+                    index = self.table.image(getattr(wanted, name))
+                    kept[name] = "" if index is None else f"image:{index}"
+            for name in ("light_links", "shadow_links"):
+                if name in kept:  # a reader calls the entity of a node by its number
+                    kept[name] = [f"n{self.row[id_]}" for id_ in getattr(wanted, name) if id_ in self.row]
             if not isinstance(got, Light):
                 kept["kind"] = "light"
+        if isinstance(wanted, Group):
+            kept.update({name: value for name, value in self._renamed(wanted).items() if name in kept})
         return kept
+
+    def _renamed(self, group: Group) -> Json:
+        """What a group says of other entities, as a reader calls them. A rule whose path or object a node cannot be is
+        left out: its lamps are lights like any others then."""
+        source = self.scene.entities.get(group.source)
+        if group.scatter not in ("none", "grid", "ring") and not isinstance(source, (MeshObject, Group)):
+            group = msgspec.structs.replace(group, scatter="none", template="", source="", made=())
+        names = {id_: f"n{row}" for id_, row in self.row.items()}
+        gone = {"scatter": group.scatter, "template": "", "source": "", "made": ()}
+        return {**gone, **renamed_group(group, names)}
 
 
 class _KnownMeshes(MeshReader):
@@ -221,15 +239,20 @@ def _camera(camera: Camera) -> Json:
     return {"type": "perspective", "perspective": lens}
 
 
-def _light(light: Light) -> Json:
-    """KHR_lights_punctual, as the light ends up: unit, exposure, temperature and mute resolved."""
+def _light(scene: Scene, light: Light) -> Json:
+    """KHR_lights_punctual, as the light ends up: unit, exposure, temperature, mute and masters of groups resolved."""
+    stops, tint, masters_above = masters(scene, light.id)
+    silent = any(getattr(scene.entities[id_], "muted", False) for id_ in lineage(scene.entities, light.id))
     plain = msgspec.structs.replace(light, radius_m=0.0, color=tuple(light.color))
-    emission = pack([plain], images={}, groups={})["emission"][0].astype(np.float64)
-    simple = light.unit in ("cd", "lx") and light.exposure == 0.0 and not light.use_temperature
+    with np.errstate(over="ignore", invalid="ignore"):
+        emission = pack([plain], images={}, groups={})["emission"][0] * (np.exp2(stops) * np.array(tint))
+    emission = emission if (emission < LARGEST).all() else np.zeros(3)
+    resolved = light.exposure != 0.0 or light.use_temperature or masters_above
+    simple = light.unit in ("cd", "lx") and not resolved
     strongest = float(emission.max(initial=0.0))
     color = list(light.color) if simple else (emission / strongest if strongest > 0 else np.ones(3)).tolist()
     intensity = light.intensity if simple else strongest
-    out: Json = {"type": PUNCTUAL[light.light], "color": color, "intensity": 0.0 if light.muted else intensity}
+    out: Json = {"type": PUNCTUAL[light.light], "color": color, "intensity": 0.0 if silent else intensity}
     if light.light == "spot":
         inner, outer = math.radians(light.inner_cone_deg), math.radians(light.outer_cone_deg)
         out["spot"] = {"innerConeAngle": inner, "outerConeAngle": outer}

@@ -23,7 +23,8 @@ from studio.assets.gltf.meshes import MeshReader
 from studio.assets.limits import clamped
 from studio.scene.entities import Camera, Entity, Group, MeshObject
 from studio.scene.geometry import Mesh
-from studio.scene.lights import Light
+from studio.scene.lights import IMAGE_FIELDS, Light
+from studio.scene.rigs import check_states
 
 SENSOR_HEIGHT_MM = 24.0
 DEEPEST = 4_096
@@ -159,11 +160,15 @@ class NodeReader:
         if kept.get("kind") == "light" and isinstance(entity, Group):
             values["kind"] = "light"
         values.update({name: value for name, value in kept.items() if name not in FIXED_FIELDS})
-        image = kept.get("image")
-        if isinstance(image, str):
-            found = image[6:].isdecimal() and image.startswith("image:") and self.image_of is not None
-            values["image"] = self.image_of(int(image[6:][:9]), place) if found and self.image_of else ""
-        return _as_entity(values, self.source.name, f"{place}.extras.myriad_node")
+        for name in IMAGE_FIELDS:
+            image = kept.get(name)
+            if isinstance(image, str):
+                found = image[6:].isdecimal() and image.startswith("image:") and self.image_of is not None
+                values[name] = self.image_of(int(image[6:][:9]), place) if found and self.image_of else ""
+        kept_entity = _as_entity(values, self.source.name, f"{place}.extras.myriad_node")
+        if isinstance(kept_entity, Group):
+            check_states(kept_entity, f"{self.source.name}: {place}")
+        return kept_entity
 
     def _transform(self, record: r.NodeRecord, place: str) -> Placed:
         if record.matrix is not None:

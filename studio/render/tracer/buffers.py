@@ -111,8 +111,11 @@ class _Soup:
         self.count += n
         return self.count - n
 
-    def add(self, pieces: list[_Piece], alpha: NDArray[np.bool_]) -> tuple[int, int, F32, F32]:
-        """One hierarchy over `pieces`; returns its root node, the shift to close vertices, and its bounds."""
+    def add(self, pieces: list[_Piece], marks: I32) -> tuple[int, int, F32, F32]:
+        """One hierarchy over `pieces`; returns its root node, the shift to close vertices, and its bounds.
+
+        `marks` are the bits that triangles of each part carry beside the part's number.
+        """
         first_vertex = self.count
         index, codes = [np.zeros((0, 4), np.int32)], [np.zeros(0, np.int32)]
         for p in pieces:
@@ -124,7 +127,7 @@ class _Soup:
             part = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
             local = (np.arange(len(t)) - starts[part]).astype(np.int32)
             code = part + np.int32(p.first_part)
-            code[alpha[code]] |= traverse.ALPHA_BIT
+            code |= marks[code]
             index.append(np.concatenate([t, local[:, None]], 1))
             codes.append(code)
         idx, code = _joined(index), _joined(codes)
@@ -193,7 +196,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
     uses = np.bincount(inst["mesh"], minlength=max(len(flat.meshes), 1)) if len(inst) else np.zeros(1, int)
     wide = any(m.tangents is not None or m.mesh.colors is not None for m in flat.meshes)
     soup = _Soup(wide)
-    parts, part_start, alpha = host_parts(flat, mesh_light_of)
+    parts, part_start, marks = host_parts(flat, mesh_light_of)
     hidden_bits = flat_scene.SEEN_BY_CAMERA | flat_scene.SEEN_IN_REFLECTIONS | flat_scene.CASTS_SHADOWS
     baked: list[_Piece] = []
     kept: list[int] = []
@@ -211,9 +214,9 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
             kept.append(i)
     rows = np.zeros((1 + len(kept), traverse.INSTANCE_STRIDE), np.float32)
     rows[0, :12] = rows[0, 12:24] = rows[0, 24:36] = np.eye(4, dtype=np.float32)[:3].ravel()
-    root, _, lo, hi = soup.add(baked, alpha)
+    root, _, lo, hi = soup.add(baked, marks)
     rows[0, traverse.ROOT : traverse.ROOT + 1].view(np.int32)[0] = root
-    boxes = _add_instances(flat, kept, part_start, parts, alpha, soup, rows, first_vertex)
+    boxes = _add_instances(flat, kept, part_start, marks, soup, rows, first_vertex)
     root, top, lo, hi = _top_level(boxes, root, lo, hi, bool(baked), soup.node_count)
     if top is not None:
         soup.nodes.append(top)
@@ -239,12 +242,14 @@ def host_slots(flat: FlatScene) -> F32:
     return _rows([flat.slots], SLOT_STRIDE, np.float32)
 
 
-def host_parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32, NDArray[np.bool_]]:
-    """Parts table, first row of each instance, and which parts may let rays through."""
+def host_parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32, I32]:
+    """Parts table, first row of each instance, and ALPHA_BIT and LINK_BIT of each part that rays may pass."""
     parts, part_start = _parts(flat, mesh_light_of)
     colored = (parts[:, traverse.PART_VERTEX_FLAGS] & traverse.HAS_COLORS) > 0
     modes = flat.materials[parts[:, 0], OFFSET["alpha_mode"]] > 0
-    return parts, part_start, _alpha_materials(flat)[parts[:, 0]] | (colored & modes)
+    alpha = _alpha_materials(flat)[parts[:, 0]] | (colored & modes)
+    marks = np.where(alpha, traverse.ALPHA_BIT, 0) | np.where(parts[:, traverse.PART_SHADOW] > 0, traverse.LINK_BIT, 0)
+    return parts, part_start, marks.astype(np.int32)
 
 
 def _rows(arrays, width: int, dtype) -> np.ndarray:
@@ -269,6 +274,8 @@ def _parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32]:
         part = np.zeros((n, traverse.PART_STRIDE), np.int32)
         part[:, traverse.PART_MATERIAL] = flat.instance_materials[k]
         part[:, traverse.PART_OBJECT] = row["object"]
+        part[:, traverse.PART_LINK] = min(int(row["link"]), len(flat.light_links) - 1)
+        part[:, traverse.PART_SHADOW] = min(int(row["shadow_link"]), len(flat.shadow_links) - 1)
         own = np.array([light_of.get((i, p), -1) for p in range(n)], np.int32)
         part[:, traverse.PART_LIGHT] = np.where(mesh_light_of[k] >= 0, own, -1)
         part[:, traverse.PART_VERTEX_FLAGS] = (
@@ -282,7 +289,7 @@ def _parts(flat: FlatScene, mesh_light_of: I32) -> tuple[I32, I32]:
     return _rows(rows, traverse.PART_STRIDE, np.int32), np.asarray(start, np.int32)
 
 
-def _add_instances(flat, kept, part_start, parts, alpha, soup: _Soup, rows: F32, first_vertex: I32) -> list[F32]:
+def _add_instances(flat, kept, part_start, marks: I32, soup: _Soup, rows: F32, first_vertex: I32) -> list[F32]:
     """Hierarchies, rows and first vertices of the instances in `kept`; returns their world boxes."""
     made: dict[tuple[int, bytes], tuple[int, tuple[int, int, F32, F32]]] = {}
     boxes = []
@@ -291,14 +298,12 @@ def _add_instances(flat, kept, part_start, parts, alpha, soup: _Soup, rows: F32,
         mesh = flat.meshes[row["mesh"]]
         first = int(part_start[i])
         count = len(mesh.mesh.parts) - 1
-        key = (int(row["mesh"]), alpha[first : first + count].tobytes())
+        key = (int(row["mesh"]), marks[first : first + count].tobytes())
         if key not in made:
-            flags = np.zeros(count, bool)
-            flags[:] = alpha[first : first + count]
             piece = _Piece(
                 mesh.positions, mesh.positions_close, mesh.mesh.triangles, mesh.normals, mesh.tangents, mesh, 0, False
             )
-            made[key] = soup.count, soup.add([piece], flags)
+            made[key] = soup.count, soup.add([piece], marks[first : first + count])
         first_vertex[i], (root, shift, lo, hi) = made[key]
         f = int(row["flags"])
         moving = bool(f & flat_scene.MOVES)

@@ -46,6 +46,8 @@ def _alike(before: FlatScene, flat: FlatScene) -> bool:
         return False
     if flat.slots is not before.slots or flat.textures is not before.textures:
         return False
+    if not np.array_equal(flat.portals, before.portals):
+        return False
     fields = [name for name in flat.lights.dtype.names if name != "emission"]
     if any(flat.lights[name].tobytes() != before.lights[name].tobytes() for name in fields):
         return False

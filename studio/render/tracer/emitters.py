@@ -11,6 +11,7 @@ import taichi as ti
 import taichi.math as tm
 
 from studio.render.tracer import light_rows as lr
+from studio.render.tracer import portals
 from studio.render.tracer.distributions import first_above, mass_at, step_at
 from studio.render.tracer.light_rows import (
     CYLINDER,
@@ -33,6 +34,7 @@ from studio.render.tracer.light_shapes import (
     shape_point,
     shape_uv,
 )
+from studio.render.tracer.light_shaping import brightest, filtered, spot_falloff
 from studio.render.tracer.light_tables import LightTables, build_light_tables
 from studio.render.tracer.mesh_lights import (
     mesh_pick,
@@ -43,7 +45,6 @@ from studio.render.tracer.mesh_lights import (
     triangle_pdf,
     triangle_vector,
 )
-from studio.render.tracer.textures import component, fetch
 
 __all__ = [
     "FAR",
@@ -75,6 +76,29 @@ def dome_cell_pdf(table: ti.template(), start: ti.i32, w: ti.i32, h: ti.i32, col
 
 
 @ti.func
+def dome_pdf(
+    rows: ti.template(), table: ti.template(), l: ti.i32, p: tm.vec3, wi: tm.vec3, uv: tm.vec2, cell: ti.i32
+) -> ti.f32:
+    """Density of a direction `wi` towards a dome, which leads to `uv` of its image.
+
+    `cell` of its table is known where the direction was made in it, else -1.
+    """
+    pdf = 0.25 / PI
+    if ti.cast(rows[l, lr.IMAGE], ti.i32) != lr.NO_IMAGE:
+        width, height = ti.cast(rows[l, lr.TABLE_WIDTH], ti.i32), ti.cast(rows[l, lr.TABLE_HEIGHT], ti.i32)
+        column = tm.clamp(ti.cast(uv.x * width, ti.i32), 0, width - 1)
+        line = tm.clamp(ti.cast(uv.y * height, ti.i32), 0, height - 1)
+        if cell >= 0:
+            column, line = cell % width, cell // width
+        pdf = dome_cell_pdf(table, lr.table_start(rows, l), width, height, column, line)
+    if rows[l, lr.PORTALS] > 0.0:
+        through = portals.portals_pdf(rows, table, l, p, wi)
+        if through >= 0.0:
+            pdf = 0.5 * (pdf + through)
+    return pdf
+
+
+@ti.func
 def sample_light(
     rows: ti.template(),
     table: ti.template(),
@@ -90,13 +114,13 @@ def sample_light(
 
     `emission` is the radiance (nits) arriving along `wi` if nothing is in between; for delta lights the illuminance at
     normal incidence (lx) with pdf = 1 and delta = 1. `dist` is FAR for distant and dome. pdf is per solid angle, 0 when
-    the sample is worthless. `u1` picks within a mesh light, `u` within the chosen element.
+    the sample is worthless. `u1` picks within a mesh light or among portals, `u` within the chosen element.
     """
     kind, sides = ti.cast(rows[l, lr.KIND], ti.i32), ti.cast(rows[l, lr.SIDES], ti.i32)
     size = tm.vec2(rows[l, lr.SIZE], rows[l, lr.SIZE + 1])
     emission, image = lr.vec_at(rows, l, lr.EMISSION), ti.cast(rows[l, lr.IMAGE], ti.i32)
     wi, dist, pdf, delta = tm.vec3(0.0, 0.0, 1.0), FAR, 0.0, 0
-    uv = tm.vec2(0.0)
+    uv, w = tm.vec2(0.0), tm.vec3(0.0, 0.0, 1.0)
     if kind == MESH:
         tri, mass, angle = mesh_pick(rows, table, l, p, time, -1, u1)
         if mass > 0.0:
@@ -111,9 +135,17 @@ def sample_light(
                 uv = mesh_uv(rows, table, l, tri, p + v - a, b, c)
     elif emits(rows, l) == 1:
         x, y, z, origin = lr.frame_at(rows, l, time)
-        q = p - origin
+        portal = -1
+        if kind == DOME and rows[l, lr.PORTALS] > 0.0 and u1 < 0.5:
+            portal = portals.pick_portal(rows, table, l, p, 2.0 * u1)
+        shape = kind
+        if portal >= 0:  # sampled as a rectangle
+            shape, sides = RECTANGLE, 1
+            size = tm.vec2(table[portal + portals.SIZE], table[portal + portals.SIZE + 1])
+            x, y = portals.three(table, portal + portals.AXES), portals.three(table, portal + portals.AXES + 3)
+            z, origin = x.cross(y), portals.three(table, portal + portals.ORIGIN)
+        q, cell = p - origin, -1
         o = tm.vec3(q.dot(x), q.dot(y), q.dot(z))
-        w = tm.vec3(0.0, 0.0, 1.0)
         if kind <= SPOT:
             dist = o.norm()
             if dist > 0.0:
@@ -124,9 +156,8 @@ def sample_light(
             if rows[l, lr.CONE] > 0.0:
                 w, delta = around(w, u.x * rows[l, lr.CONE], 2.0 * PI * u.y), 0
                 pdf = 1.0 / (2.0 * PI * rows[l, lr.CONE])
-        elif kind == DOME:
+        elif shape == DOME:
             top, lift, turn = 0.0, 2.0 * u.x, u.y
-            pdf = 0.25 / PI
             if image != lr.NO_IMAGE:
                 width, height = ti.cast(rows[l, lr.TABLE_WIDTH], ti.i32), ti.cast(rows[l, lr.TABLE_HEIGHT], ti.i32)
                 start = lr.table_start(rows, l)
@@ -135,7 +166,7 @@ def sample_light(
                 inner = start + height + line * width
                 column = first_above(table, inner, width, u.x)
                 step2 = step_at(table, inner, column)
-                pdf = dome_cell_pdf(table, start, width, height, column, line)
+                cell = line * width + column
                 turn = (column + tm.clamp((u.x - step2.x) / step2.y, 0.0, 1.0)) / width
                 # 1 - cos of the polar angle, uniform between the cell's edges
                 sine, sine2 = ti.sin(0.5 * PI * line / height), ti.sin(0.5 * PI * (line + 1) / height)
@@ -145,45 +176,27 @@ def sample_light(
             sine = ti.sqrt(away * (2.0 - away))
             phi = 2.0 * PI * (turn - 0.5)
             w = tm.vec3(sine * ti.sin(phi), 1.0 - away, -sine * ti.cos(phi))
-            if image != lr.NO_IMAGE:
-                uv = lat_long(w)
         else:
-            s, omega = shape_point(kind, size, o, u)
-            pdf = shape_pdf(kind, size, sides, o, s, omega)
+            s, omega = shape_point(shape, size, o, u)
+            pdf = shape_pdf(shape, size, sides, o, s, omega)
             dist = (s - o).norm()
             w = (s - o) / ti.max(dist, 1e-30)
             if image != lr.NO_IMAGE:
-                uv = shape_uv(kind, size, s)
+                uv = shape_uv(shape, size, s)
         wi = x * w.x + y * w.y + z * w.z
-    if pdf > 0.0 and image != lr.NO_IMAGE:
-        emission *= image_at(rows, texels, images, l, image, uv)
+        if kind == DOME:
+            dist = FAR
+            if portal >= 0:
+                x, y, z, origin = lr.frame_at(rows, l, time)
+                w = tm.vec3(wi.dot(x), wi.dot(y), wi.dot(z))
+            if image != lr.NO_IMAGE:
+                uv = lat_long(w)
+            pdf = dome_pdf(rows, table, l, p, wi, uv, cell)
+    if pdf > 0.0 and rows[l, lr.FILTERED] > 0.0 and emission.max() > 0.0:
+        emission *= filtered(rows, texels, images, l, -w, uv)
     if not pdf > 0.0:
         emission = tm.vec3(0.0)
     return wi, dist, emission, pdf, delta
-
-
-@ti.func
-def image_at(
-    rows: ti.template(), texels: ti.template(), images: ti.template(), l: ti.i32, image: ti.i32, uv: tm.vec2
-) -> tm.vec3:
-    """What the light's image multiplies its emission by."""
-    wrap_u, wrap_v = ti.cast(rows[l, lr.WRAP_U], ti.i32), ti.cast(rows[l, lr.WRAP_V], ti.i32)
-    value = fetch(texels, images, image, uv, wrap_u, wrap_v, ti.cast(rows[l, lr.FILTER], ti.i32))
-    channel = ti.cast(rows[l, lr.CHANNEL], ti.i32)
-    rgb = value.xyz
-    if channel < 4:
-        rgb = tm.vec3(component(value, channel))
-    return ti.max(rgb * rows[l, lr.GAIN] + rows[l, lr.BIAS], 0.0)
-
-
-@ti.func
-def spot_falloff(rows: ti.template(), l: ti.i32, kind: ti.i32, cosine: ti.f32) -> ti.f32:
-    """Angular attenuation of KHR_lights_punctual; `cosine` between the axis and the ray away from the light."""
-    value = 1.0
-    if kind == SPOT:
-        inner, outer = rows[l, lr.CONE], rows[l, lr.CONE + 1]
-        value = tm.clamp((cosine - outer) / ti.max(inner - outer, 1.0e-6), 0.0, 1.0)
-    return value * value
 
 
 @ti.func
@@ -220,13 +233,7 @@ def light_pdf(
             if in_cone(rows, l, w) == 1:
                 pdf = 1.0 / (2.0 * PI * rows[l, lr.CONE])
         elif kind == DOME:
-            pdf = 0.25 / PI
-            if ti.cast(rows[l, lr.IMAGE], ti.i32) != lr.NO_IMAGE:
-                width, height = ti.cast(rows[l, lr.TABLE_WIDTH], ti.i32), ti.cast(rows[l, lr.TABLE_HEIGHT], ti.i32)
-                uv = lat_long(w)
-                column = tm.clamp(ti.cast(uv.x * width, ti.i32), 0, width - 1)
-                line = tm.clamp(ti.cast(uv.y * height, ti.i32), 0, height - 1)
-                pdf = dome_cell_pdf(table, lr.table_start(rows, l), width, height, column, line)
+            pdf = dome_pdf(rows, table, l, p, wi, lat_long(w), -1)
         else:
             pdf = shape_pdf(kind, size, sides, o, o + w * dist, shape_angle(kind, size, o))
     return pdf
@@ -281,8 +288,8 @@ def emission_toward(
             seen = ti.cast(facing > 0.0 or sides == 2, ti.i32)
         if seen == 1:
             emission = lr.vec_at(rows, l, lr.EMISSION)
-            if image != lr.NO_IMAGE:
-                emission *= image_at(rows, texels, images, l, image, uv)
+            if rows[l, lr.FILTERED] > 0.0:
+                emission *= filtered(rows, texels, images, l, -w, uv)
     return emission
 
 
@@ -394,4 +401,7 @@ def estimate_around(
                 lean = -wi.dot(lr.vec_at(rows, l, lr.LEAN))
                 lean = ti.abs(lean) if sides == 2 else ti.max(lean, 0.0)
                 value *= rows[l, lr.BLUR] + lean
+        if rows[l, lr.FILTERED] == lr.SHAPED:
+            wider = 1.0 if rows[l, lr.VARIES] > 0.5 else (reach + radius) / d
+            value *= brightest(rows, l, slope, wider)
     return value

@@ -76,7 +76,7 @@ def hit_geometry(
     e2 = p2 - p0
     w = 1.0 - u - v
     h.p = p0 * w + p1 * u + p2 * v
-    code = ti.bit_cast(tris[tri, 9], ti.i32) & (traverse.ALPHA_BIT - 1)
+    code = ti.bit_cast(tris[tri, 9], ti.i32) & traverse.PART_MASK
     h.part = code + ti.bit_cast(inst[k, traverse.PARTS], ti.i32)
     h.material = parts[h.part, traverse.PART_MATERIAL]
     h.local = indices[tri, 3]

@@ -28,6 +28,7 @@ from studio.render.tracer.paths import (
     CELL,
     DIRECTION,
     EMISSION_LAYER,
+    ENTRIES,
     FLAGS,
     HIT_INST,
     HIT_SHAPE,
@@ -38,6 +39,7 @@ from studio.render.tracer.paths import (
     INDEX,
     LAST_SHARE,
     LAYER,
+    LINK,
     MEDIUM,
     MONOCHROME,
     NORMAL,
@@ -133,6 +135,7 @@ def start_paths(
         store_bits(ps, LAYER, i, 0)
         store_bits(ps, MEDIUM, i, 0)
         ps[RAYS, i] = 0.0
+        store_bits(ps, ENTRIES, i, 0)
 
 
 @ti.kernel
@@ -156,6 +159,7 @@ def extend(
     n_shapes: ti.i32,
     rows: f32_2d,
     info: f32_2d,
+    links: i32_2d,
 ):
     ti.loop_config(block_dim=256)
     for i in range(n):
@@ -183,11 +187,18 @@ def extend(
                 hidden,
                 path_key(ps, i, bounce),
                 False,
+                links,
+                -1,
             )
             shape = -1
             if n_shapes > 0:
                 coin = path_key(ps, i, bounce + 128)
-                shape, far, odds = shape_met(shape_nodes, shape_ids, rows, info, o, d, time, t, bounce == 0, coin)
+                link = 0
+                if links.shape[0] > 1 and bounce > 0:
+                    link = load_bits(ps, LINK, i)
+                shape, far, odds = shape_met(
+                    shape_nodes, shape_ids, rows, info, links, link, o, d, time, t, bounce == 0, coin
+                )
                 if shape >= 0:
                     ps[SHAPE_T, i] = far
                     ps[SHAPE_ODDS, i] = odds
@@ -208,6 +219,8 @@ def shape_met(
     ids: ti.template(),
     rows: ti.template(),
     info: ti.template(),
+    links: ti.template(),
+    link,
     o: vec3,
     d: vec3,
     time: ti.f32,
@@ -217,10 +230,11 @@ def shape_met(
 ):
     """A lamp that is a shape and that the ray meets before tmax: light (or -1), distance, and odds.
 
-    The camera sees the nearest. Other rays go through all of them and draw one by its emission: what it sends along
-    the ray, times the odds, is what all of them send on average.
+    The camera sees the nearest. Other rays go through all of them that light the set `link`, of the surface they left,
+    and draw one by its emission: what it sends along the ray, times the odds, is what all of them send on average.
     """
     seen = SEEN_BY_CAMERA if by_camera else SEEN_IN_REFLECTIONS
+    sets = links.shape[0]
     inv = traverse.inverse_direction(d)
     stack = ti.Vector([0] * traverse.MAX_DEPTH, dt=ti.i32)
     sp = 1
@@ -247,7 +261,10 @@ def shape_met(
                     first = (~ref) >> 3
                     for j in range(first, first + ((~ref) & 7) + 1):
                         l = ids[j]
-                        if light_bits(info, l, 0) & seen:
+                        met = light_bits(info, l, 0) & seen
+                        if sets > 1 and not by_camera:
+                            met *= lr.linked(links, link, l)
+                        if met:
                             t = emitters.intersect_shape(rows, l, o, d, best, time)
                             if t < best and by_camera:
                                 best = t
@@ -273,6 +290,16 @@ def add_split(split: ti.template(), i, layer, group, value: vec3, n_layers, n_gr
     if n_groups > 0:
         for c in ti.static(range(3)):
             split[(n_layers + group) * 3 + c, i] += value[c]
+
+
+@ti.func
+def keep_apart(ps: ti.template(), entries: ti.template(), i, l, value: vec3):
+    """Append what light l brought to the path's list; four rows an entry, and room for all (`light_sums.capacity`)."""
+    row = load_bits(ps, ENTRIES, i) * 4
+    if row + 4 <= entries.shape[0]:
+        store_bits(entries, row, i, l)
+        store3(entries, row + 1, i, value)
+        store_bits(ps, ENTRIES, i, row // 4 + 1)
 
 
 @ti.func
@@ -314,9 +341,12 @@ def shade(
     cdf: f32_1d,
     power_cdf: f32_1d,
     compensate: ti.f32,
+    links: i32_2d,
     split: f32_2d,
     n_layers: ti.i32,
     n_groups: ti.i32,
+    entries: f32_2d,
+    apart: ti.i32,
 ):
     """One bounce: emission met, next-event estimate prepared, next ray drawn. `candidates` 0 learns vertices only."""
     ti.loop_config(block_dim=256)
@@ -332,6 +362,10 @@ def shade(
             throughput = load3(ps, THROUGHPUT, i)
             pdf_before = ps[PDF, i]
             cell_before = load_bits(ps, CELL, i)
+            linking = links.shape[0] > 1
+            link_before = 0
+            if linking and bounce > 0:
+                link_before = load_bits(ps, LINK, i)
             t = ps[HIT_T, i]
             tri = load_bits(ps, HIT_TRI, i)
             shape = load_bits(ps, HIT_SHAPE, i)
@@ -405,13 +439,17 @@ def shade(
                     if tri < 0:
                         l = infinite[j - n_lamps]
                         shown = light_bits(info, l, 0) & (SEEN_BY_CAMERA if bounce == 0 else SEEN_IN_REFLECTIONS)
+                if linking and bounce > 0 and l >= 0:
+                    if lr.linked(links, link_before, l) == 0:
+                        value = vec3(0.0)
+                        shown = 0
                 if shown != 0:
                     value = emitters.emission_toward(rows, table, texels, images, l, o, d, dist, time)
                 if value.max() > 0.0:
                     if pdf_before > 0.0 and l >= 0 and (light_bits(info, l, 0) & BOTH_WAYS) == 0:
                         value *= 1.0 - load3(ps, LAST_SHARE, i)
                     elif pdf_before > 0.0 and l >= 0:
-                        q = lightpick.light_share(start, light, cdf, power_cdf, cell_before, l)
+                        q = lightpick.light_share(start, light, cdf, power_cdf, cell_before, l, link_before * n_lights)
                         q *= emitters.light_pdf(rows, table, texels, images, l, o, d, dist, local, time)
                         value *= pdf_before * pdf_before / (pdf_before * pdf_before + q * q)
                     if l >= 0 and bounce > 0 and (info[l, 2] != 1.0 or info[l, 3] != 1.0):
@@ -422,6 +460,8 @@ def shade(
                         value = clamped(value, clamp)
                     for c in ti.static(range(3)):
                         ps[RADIANCE + c, i] += value[c]
+                    if apart == 1 and l >= 0:
+                        keep_apart(ps, entries, i, l, value)
                     if n_layers + n_groups > 0:
                         group = light_bits(info, l, 1) if l >= 0 else 0
                         direct = ti.cast(bounce == 1, ti.i32)
@@ -471,7 +511,11 @@ def shade(
                     if s.coat_weight > 0.0:
                         s.coat_normal = to_local(tx, ty, h.z, h.coat).normalized()
                     s = surface.prepare(s, wo, tables)
-                    cell = lightpick.find_cell(grid, keys, h.p, h.z)
+                    link = 0
+                    if linking:
+                        link = parts[h.part, traverse.PART_LINK]
+                        store_bits(ps, LINK, i, link)
+                    cell = lightpick.find_cell(grid, keys, h.p, h.z, link)
                     if n_lights == 0:
                         cell = -1
                     store_bits(ps, CELL, i, cell)
@@ -490,6 +534,10 @@ def shade(
                     u_dir = sample_2d(seed, index, pair + sampler.PAIR_DIRECTION)
                     wi_next, lobe = surface.sample(s, wo, u_lobe[0], u_dir)
                     rounds = ti.min(candidates, n_lights)
+                    first_pick = link * n_lights
+                    if linking and rounds > 0:
+                        if power_cdf[first_pick + n_lights - 1] <= 0.0:  # no light is for this surface
+                            rounds = 0
                     # reservoir over light candidates
                     sum_w = 0.0
                     best_f = vec3(0.0)
@@ -514,7 +562,10 @@ def shade(
                         go = 1
                         if c < rounds:
                             u = (u_pick[0] + ti.cast(c, ti.f32)) / ti.cast(rounds, ti.f32)
-                            l, q = lightpick.pick_light(start, light, cdf, power_cdf, cell, ti.min(u, 0.99999994))
+                            u = ti.min(u, 0.99999994)
+                            l, q = lightpick.pick_light(start, light, cdf, power_cdf, cell, u, first_pick, n_lights)
+                            if linking:
+                                q *= ti.cast(lr.linked(links, link, l), ti.f32)  # a table may be older than the links
                             shift = ti.cast(c, ti.f32)
                             up = vec2(u_point[0] + shift * 0.7548776662, u_point[1] + shift * 0.5698402910)
                             up -= ti.floor(up)
@@ -634,7 +685,8 @@ def clamped(value: vec3, limit: ti.f32) -> vec3:
 
 @ti.func
 def light_bits(info: ti.template(), l, k: ti.template()) -> ti.i32:
-    """Column k of a light's info row: 0 flags, 1 group (columns 2 and 3 are the diffuse and specular gain)."""
+    """Column k of a light's info row: 0 flags, 1 group (2 and 3 are the diffuse and specular gain, 4 to 6 the shadow
+    colour)."""
     return ti.bit_cast(info[l, k], ti.i32)
 
 
@@ -656,11 +708,18 @@ def connect(
     images: i32_2d,
     root: ti.i32,
     info: f32_2d,
+    shadow_links: i32_2d,
+    asked: i32_1d,
     split: f32_2d,
     n_layers: ti.i32,
     n_groups: ti.i32,
+    entries: f32_2d,
+    apart: ti.i32,
 ):
-    """Trace the pending shadow rays and add what they bring. Surfaces stop them, lamps that are shapes do not."""
+    """Trace the pending shadow rays and add what they bring. Surfaces stop them, lamps that are shapes do not.
+
+    `asked` counts them by light, in the entry after the light's; it has one entry alone where nobody wants to know.
+    """
     ti.loop_config(block_dim=256)
     for i in range(n):
         tmax = ps[SHADOW_T, i]
@@ -669,6 +728,8 @@ def connect(
             tri = -1
             if light_bits(info, l, 0) & CASTS_SHADOWS:
                 ps[RAYS, i] += 1.0
+                if asked.shape[0] > 1:
+                    asked[l + 1] += 1
                 _t, tri, _k, _u, _v = traverse.trace(
                     nodes,
                     tris,
@@ -688,17 +749,24 @@ def connect(
                     traverse.HIDDEN_SHADOW,
                     path_key(ps, i, bounce + 64),
                     True,
+                    shadow_links,
+                    l,
                 )
-            if tri < 0:
-                value = load3(ps, SHADOW_VALUE, i)
+            passed = vec3(1.0)  # the share that gets past what is in the way
+            if tri >= 0:
+                passed = vec3(info[l, 4], info[l, 5], info[l, 6])
+            value = load3(ps, SHADOW_VALUE, i) * passed
+            if value.max() > 0.0:
                 kept = 1.0
                 if bounce > 0:
                     kept = clamped(value, clamp).max() / value.max()
                 value *= kept
                 for c in ti.static(range(3)):
                     ps[RADIANCE + c, i] += value[c]
+                if apart == 1:
+                    keep_apart(ps, entries, i, l, value)
                 if n_layers + n_groups > 0:
-                    diffuse = load3(ps, SHADOW_DIFFUSE, i) * kept
+                    diffuse = load3(ps, SHADOW_DIFFUSE, i) * passed * kept
                     if n_layers == 0:
                         diffuse = vec3(0.0)
                     direct = ti.cast(bounce == 0, ti.i32)
@@ -715,10 +783,13 @@ def connect(
 
 
 @ti.kernel
-def visited_vertices(ps: f32_2d, n: ti.i32, out: f32_2d):
-    """out (n, 7): 1 if the last bounce shaded a surface, its position and shading normal."""
+def visited_vertices(ps: f32_2d, n: ti.i32, linking: ti.i32, out: f32_2d):
+    """out (n, 8): 1 if the last bounce shaded a surface, its position, shading normal and set of receivers."""
     for i in range(n):
         out[i, 0] = ps[VISITED, i]
+        out[i, 7] = 0.0
+        if linking == 1:
+            out[i, 7] = ti.cast(load_bits(ps, LINK, i), ti.f32)
         for c in ti.static(range(3)):
             out[i, 1 + c] = ps[VERTEX + c, i]
             out[i, 4 + c] = ps[NORMAL + c, i]

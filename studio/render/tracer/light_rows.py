@@ -18,7 +18,7 @@ CYLINDER, DISTANT, DOME, MESH = (KINDS[k] for k in ("cylinder", "distant", "dome
 SHAPES = (RECTANGLE, DISK, SPHERE, CYLINDER)  # what rays can hit and is no mesh
 
 # columns of a light's row
-KIND, FLAGS, EMISSION, SIZE = 0, 1, 2, 5
+KIND, FILTERED, EMISSION, SIZE = 0, 1, 2, 5  # FILTERED: 0, IMAGED (an image alone), or SHAPED by direction as well
 CONE = 7  # spot: cosine of inner and outer half angle; distant: 1 - cos of the half angle
 CENTRE, RADIUS = 9, 12  # bounding sphere over the shutter
 IMAGE = 13  # NO_IMAGE, -1 for a missing one (magenta), or its index
@@ -30,9 +30,17 @@ PICKS_HI, PICKS_LO = 38, 39  # mesh: start of the distributions, as above; lamps
 TABLE_WIDTH, TABLE_HEIGHT = 30, 31  # dome
 WRAP_U, WRAP_V, FILTER, CHANNEL, GAIN, BIAS = 32, 33, 34, 35, 36, 37  # how the image is read
 OPEN, CLOSE = 40, 52
-LIGHT_STRIDE = 64
+# what shapes the light by the direction in which it leaves, as columns of the same names of scene.lights.LIGHT
+PROFILE, GOBO, GOBO_TURN, BARN, SPREAD = 64, 65, 66, 70, 75  # GOBO_TURN and BARN have four
+DOORED = 74  # with doors the inverse of their softness, else 0
+PORTALS, PORTALS_HI, PORTALS_LO = 76, 77, 78  # dome: how many, and where in the table (see `portals`)
+FLAGS = 79
+BANDS = 80  # brightest of the shaping in each of N_BANDS bands of equal angle away from the axis
+N_BANDS = 16
+LIGHT_STRIDE = BANDS + N_BANDS
 
 NO_IMAGE = -2
+IMAGED, SHAPED = 1, 2
 NEAR_RADII = 1.5  # receivers within so many bounding radii of a mesh light take its distribution by area
 
 
@@ -82,6 +90,12 @@ def frame_at(rows: ti.template(), l: ti.i32, time: ti.f32):
         y = z.cross(x)
         c = tm.mix(c, axis_at(rows, l, CLOSE + 3), time)
     return x, y, z, c
+
+
+@ti.func
+def linked(links: ti.template(), group, l) -> ti.i32:
+    """Whether the bit of light `l` is set in row `group` of links, 32 lights a word."""
+    return (links[group, l >> 5] >> (l & 31)) & 1
 
 
 @ti.func

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from studio.render.tracer import light_rows as lr
 from studio.render.tracer.distributions import block_cdfs
 from studio.render.tracer.light_rows import CYLINDER, DISK, DISTANT, DOME, RECTANGLE, SHAPES, SPHERE, SPOT
+from studio.render.tracer.light_shaping import fill_shaping
 from studio.render.tracer.mesh_lights import build_mesh_lights
+from studio.render.tracer.portals import portal_block
 from studio.render.tracer.textures import CLAMP, REPEAT, luminance_of
 from studio.scene.flat import FlatScene
 from studio.scene.geometry import Image
@@ -41,6 +43,7 @@ def build_light_tables(flat: FlatScene) -> LightTables:
     rows[:, lr.IMAGE] = lr.NO_IMAGE
     rows[:, lr.WRAP_U : lr.BIAS + 1] = (CLAMP, CLAMP, 1, 4, 1, 0)
     scene_radius = _scene_radius(flat)
+    shapings: dict[bytes, tuple[F32, float]] = {}
     for row, light in zip(rows, lights, strict=False):
         _common(row, light)
         if light["kind"] in SHAPES:
@@ -49,10 +52,17 @@ def build_light_tables(flat: FlatScene) -> LightTables:
             _delta(row)
         elif light["kind"] == DISTANT:
             _distant(row, scene_radius)
+        fill_shaping(row, light, flat.textures, shapings)
     blocks = lr.Blocks()
-    for index in np.flatnonzero(lights["kind"] == DOME):
+    domes = np.flatnonzero(lights["kind"] == DOME)
+    for index in domes:
         blocks.place(rows[index], _dome(rows[index], flat.textures, scene_radius))
+    if len(domes) and len(flat.portals):
+        block = portal_block(flat.portals)
+        rows[domes, lr.PORTALS] = len(block)
+        rows[domes, lr.PORTALS_HI], rows[domes, lr.PORTALS_LO] = divmod(blocks.append(block.ravel()), 65536)
     mesh_light_of = build_mesh_lights(flat, rows, blocks)
+    rows[:, lr.FILTERED] = np.maximum(rows[:, lr.FILTERED], np.where(rows[:, lr.IMAGE] == lr.NO_IMAGE, 0, lr.IMAGED))
     ids = np.array([i for i in range(n) if rows[i, lr.ALIVE] > 0 and lights["kind"][i] in SHAPES], np.int32)
     return LightTables(
         rows=rows,

@@ -56,7 +56,7 @@ class LightTable:
     start: NDArray[np.int32]  # (cells + 1,)
     light: NDArray[np.int32]  # ascending within a cell
     cdf: NDArray[np.float32]  # cumulative within a cell, the last of a run is 1
-    power_cdf: NDArray[np.float32]  # (lights,) cumulative shares of emitted power
+    power_cdf: NDArray[np.float32]  # (sets * lights,) cumulative shares of emitted power, for each set of receivers
     grid: NDArray[np.float32]
 
 
@@ -72,6 +72,7 @@ class Learned:
     n_cells: int
     grid: NDArray[np.float32]
     coarse: NDArray[np.int32]
+    links: NDArray[np.int32]  # the set of receivers of each cell
 
 
 @ti.func
@@ -83,8 +84,11 @@ def cell_size(grid: ti.template(), p: vec3):
 
 
 @ti.func
-def cell_hash(grid: ti.template(), p: vec3, n: vec3, coarse):
-    """Two hashes of the cell around p, normal n: slot and fingerprint (never 0). A coarse cell knows no normal."""
+def cell_hash(grid: ti.template(), p: vec3, n: vec3, link, coarse):
+    """Two hashes of the cell around p, normal n, of receivers of set `link`: slot and fingerprint (never 0).
+
+    A coarse cell knows no normal.
+    """
     level, size = cell_size(grid, p)
     if coarse == 1:
         size *= COARSER
@@ -104,18 +108,18 @@ def cell_hash(grid: ti.template(), p: vec3, n: vec3, coarse):
     h = hash_u32(ti.bit_cast(ti.cast(q[0], ti.i32), ti.u32) + ti.u32(0x9E3779B9))
     h = hash_u32(h ^ ti.bit_cast(ti.cast(q[1], ti.i32), ti.u32))
     h = hash_u32(h ^ ti.bit_cast(ti.cast(q[2], ti.i32), ti.u32))
-    h = hash_u32(h ^ (ti.cast(level, ti.u32) * ti.u32(8) + face))
+    h = hash_u32(h ^ (ti.cast(link, ti.u32) * ti.u32(4096) + ti.cast(level, ti.u32) * ti.u32(8) + face))
     return h, hash_u32(h ^ ti.u32(0x5BD1E995)) | ti.u32(1)
 
 
 @ti.func
-def find_cell(grid: ti.template(), keys: ti.template(), p: vec3, n: vec3):
-    """Cell of a surface point, a coarse one where the fine one is unknown, or -1 where nothing was learned."""
+def find_cell(grid: ti.template(), keys: ti.template(), p: vec3, n: vec3, link):
+    """Cell of a surface point of set `link`, a coarse one where the fine one is unknown, or -1 if none was learned."""
     mask = ti.cast(keys.shape[0] - 1, ti.u32)
     found = -1
     for coarse in range(2):
         if found < 0:
-            slot, print_ = cell_hash(grid, p, n, coarse)
+            slot, print_ = cell_hash(grid, p, n, link, coarse)
             for k in range(PROBES):
                 s = ti.cast((slot + ti.cast(k, ti.u32)) & mask, ti.i32)
                 f = ti.bit_cast(keys[s, 0], ti.u32)
@@ -151,9 +155,11 @@ def _share(cdf: ti.template(), lo, k):
 
 
 @ti.func
-def light_share(start: ti.template(), light: ti.template(), cdf: ti.template(), power_cdf: ti.template(), cell, l):
-    """Probability with which `pick_light` returns light l in `cell`."""
-    p = _share(power_cdf, 0, l)
+def light_share(
+    start: ti.template(), light: ti.template(), cdf: ti.template(), power_cdf: ti.template(), cell, l, first
+):
+    """Probability with which `pick_light` returns light l in `cell`; `first` is where its shares of power start."""
+    p = _share(power_cdf, first, first + l)
     if cell >= 0:
         a = start[cell]
         b = start[cell + 1]
@@ -174,29 +180,37 @@ def light_share(start: ti.template(), light: ti.template(), cdf: ti.template(), 
 
 @ti.func
 def pick_light(
-    start: ti.template(), light: ti.template(), cdf: ti.template(), power_cdf: ti.template(), cell, u: ti.f32
+    start: ti.template(),
+    light: ti.template(),
+    cdf: ti.template(),
+    power_cdf: ti.template(),
+    cell,
+    u: ti.f32,
+    first,
+    lights,
 ):
-    """Draw a light with u in [0, 1); its probability is `light_share`'s."""
+    """Draw one of `lights` lights with u in [0, 1); its probability is `light_share`'s."""
     l = 0
     share = DEFENSIVE if cell >= 0 else 1.0
     p = 0.0
     if u < share:
-        l = _search(power_cdf, 0, power_cdf.shape[0], u / share)
-        p = light_share(start, light, cdf, power_cdf, cell, l)
+        l = _search(power_cdf, first, first + lights, u / share) - first
+        p = light_share(start, light, cdf, power_cdf, cell, l, first)
     else:
         a = start[cell]
         k = _search(cdf, a, start[cell + 1], (u - share) / (1.0 - share))
         l = light[k]
-        p = share * _share(power_cdf, 0, l) + (1.0 - share) * _share(cdf, a, k)
+        p = share * _share(power_cdf, first, first + l) + (1.0 - share) * _share(cdf, a, k)
     return l, p
 
 
 @ti.kernel
 def hash_vertices(points: f32_2d, grid: f32_1d, coarse: ti.i32, out: i32_2d):
-    """points (n, 6): position and normal -> slot hash and fingerprint."""
+    """points (n, 7): position, normal and set of receivers -> slot hash and fingerprint."""
     for i in range(points.shape[0]):
         p = vec3(points[i, 0], points[i, 1], points[i, 2])
-        h, f = cell_hash(grid, p, vec3(points[i, 3], points[i, 4], points[i, 5]), coarse)
+        link = ti.cast(points[i, 6], ti.i32)
+        h, f = cell_hash(grid, p, vec3(points[i, 3], points[i, 4], points[i, 5]), link, coarse)
         out[i, 0] = ti.bit_cast(h, ti.i32)
         out[i, 1] = ti.bit_cast(f, ti.i32)
 
@@ -251,6 +265,7 @@ def measure_pairs(
     texels: u32_1d,
     images: i32_2d,
     root: ti.i32,
+    shadow_links: i32_2d,
     out: f32_1d,
 ):
     """pairs[k] = cell, light, points to ask -> root mean square of its sampled, shadowed irradiance there.
@@ -263,7 +278,7 @@ def measure_pairs(
         l = pairs[k, 1]
         sum_2 = 0.0
         n = 0
-        spot = ti.cast(rows[l, lr.KIND], ti.i32) == lr.SPOT
+        narrow = rows[l, lr.KIND] == lr.SPOT or rows[l, lr.FILTERED] == lr.SHAPED
         for r in range(ti.min(count[cell], pairs[k, 2])):
             i = cell * REPRESENTATIVES + (r + l) % count[cell]  # other points for other lights
             p = vec3(reps[i, 0], reps[i, 1], reps[i, 2])
@@ -278,7 +293,7 @@ def measure_pairs(
             e = 0.0
             if pdf > 0.0 and cosine > 0.0:
                 e = emission.dot(vec3(0.2126, 0.7152, 0.0722)) * cosine / pdf
-            if r >= ASKED and sum_2 == 0.0 and not spot:
+            if r >= ASKED and sum_2 == 0.0 and not narrow:
                 break
             n += 1
             if e > 0.0:
@@ -303,9 +318,12 @@ def measure_pairs(
                         traverse.HIDDEN_SHADOW,
                         key,
                         True,
+                        shadow_links,
+                        l,
                     )
-                if tri < 0:
-                    sum_2 += e * e
+                if tri >= 0:
+                    e *= vec3(info[l, 4], info[l, 5], info[l, 6]).dot(vec3(0.2126, 0.7152, 0.0722))
+                sum_2 += e * e
         guess = unshadowed[k]
         out[k] = ti.sqrt((sum_2 + doubt * guess * guess) / (ti.cast(n, ti.f32) + doubt))
 
@@ -313,7 +331,7 @@ def measure_pairs(
 def uniform_grid(
     camera: NDArray[np.float32], points: NDArray[np.float32], lo: NDArray[np.float32], hi: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Cell sizes for visited points (n, 6) in bounds lo, hi seen from `camera`: about CELL_ANGLE of the view.
+    """Cell sizes for visited points (n, 7) in bounds lo, hi seen from `camera`: about CELL_ANGLE of the view.
 
     The finest cells are those of the nearest points, so a sea around a terrace does not make the terrace coarse.
     """
@@ -329,7 +347,7 @@ FINEST, COARSEST = 512.0, 16.0  # cells per diagonal of the scene
 
 
 def gather_cells(points: NDArray[np.float32], hashes: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
-    """Distinct cells of visited points: fingerprints, slot hashes, representatives (cells * R, 6), counts.
+    """Distinct cells of visited points: fingerprints, slot hashes, representatives (cells * R, 7), counts.
 
     Points of a cell are ranked by a hash of their own bits, so the choice does not depend on their order.
     """
@@ -347,7 +365,7 @@ def gather_cells(points: NDArray[np.float32], hashes: NDArray[np.int32]) -> tupl
     place = np.arange(len(key)) - np.flatnonzero(new)[cell]
     keep = place < REPRESENTATIVES
     n = int(cell[-1]) + 1
-    reps = np.zeros((n * REPRESENTATIVES, 6), np.float32)
+    reps = np.zeros((n * REPRESENTATIVES, points.shape[1]), np.float32)
     reps[cell[keep] * REPRESENTATIVES + place[keep]] = points[order[keep]]
     count = np.bincount(cell[keep], minlength=n).astype(np.int32)
     first = key[new]
@@ -394,8 +412,14 @@ def parents(
     )
 
 
-def power_shares(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cumulative shares of power with a small uniform part, so that no light is ever out of reach."""
+def power_shares(power: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """Cumulative shares of power with a small uniform part, so that no light is ever out of reach.
+
+    `allowed` (sets, lights) gives a run of shares for every set: a light that does not light the set has none, and a
+    set without any light has zeros.
+    """
+    if allowed is not None:
+        return np.concatenate([_allowed_shares(power.astype(np.float64), row) for row in allowed])
     n = max(len(power), 1)
     p = np.maximum(power.astype(np.float64), 0.0) if len(power) else np.ones(1)
     total = p.sum()
@@ -405,14 +429,22 @@ def power_shares(power: NDArray[np.float32]) -> NDArray[np.float32]:
     return cdf.astype(np.float32)
 
 
-def empty_table(power: NDArray[np.float32]) -> LightTable:
+def _allowed_shares(power: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    p = np.where(allowed, np.maximum(power, 0.0), 0.0)
+    total, count = p.sum(), max(int(allowed.sum()), 1)
+    share = (0.9 * p / total if total > 0 else 0.9 * allowed / count) + 0.1 * allowed / count
+    cdf = np.cumsum(share)
+    return (cdf / cdf[-1] if cdf[-1] > 0 else cdf).astype(np.float32)
+
+
+def empty_table(power: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None) -> LightTable:
     """Nothing learned: every pick is by power."""
     return LightTable(
         keys=np.zeros((16, 2), np.int32),
         start=np.zeros(2, np.int32),
         light=np.zeros(1, np.int32),
         cdf=np.ones(1, np.float32),
-        power_cdf=power_shares(power),
+        power_cdf=power_shares(power, allowed),
         grid=np.array([0, 0, 0, 1, 1, 0], np.float32),
     )
 
@@ -425,6 +457,7 @@ def make_table(
     n_cells: int,
     power,
     grid,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> LightTable:
     """Normalise the values of (cell, light) pairs per cell; `pairs` (n, 3) is sorted by cell, then light."""
     start = np.searchsorted(pairs[:, 0], np.arange(n_cells + 1)).astype(np.int32)
@@ -445,6 +478,6 @@ def make_table(
         start=start if not dark.any() else np.concatenate([[0], np.cumsum(count[keep])]).astype(np.int32),
         light=np.ascontiguousarray(pairs[:, 1][np.repeat(keep, count)]) if len(pairs) else np.zeros(1, np.int32),
         cdf=share[np.repeat(keep, count)].astype(np.float32) if len(pairs) else np.ones(1, np.float32),
-        power_cdf=power_shares(power),
+        power_cdf=power_shares(power, allowed),
         grid=grid,
     )

@@ -32,6 +32,9 @@ _SCALED = [
     lr.PICKS_LO,
     lr.STRENGTH,
     lr.POWER,
+    lr.PORTALS,
+    lr.PORTALS_HI,
+    lr.PORTALS_LO,
 ]
 _SHAPE = np.setdiff1d(np.arange(lr.LIGHT_STRIDE), _SCALED)
 
@@ -161,7 +164,7 @@ class LightMemory:
         new, worth = self._measured(tracer, np.flatnonzero(fresh).astype(np.int32), before.n_cells)
         pairs, value = _sorted(np.concatenate([pairs, new]), np.concatenate([value, worth]), len(lamps))
         learned = lightpick.Learned(
-            before.prints, before.slots, pairs, value, before.n_cells, before.grid, before.coarse
+            before.prints, before.slots, pairs, value, before.n_cells, before.grid, before.coarse, before.links
         )
         tracer.use_table(learned)
         weighed = {lamp: self._weighed[lamp] for k, lamp in enumerate(lamps) if not fresh[k]}

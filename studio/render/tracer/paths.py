@@ -27,7 +27,9 @@ VISITED = 51  # 1 when the last bounce shaded a surface
 RAYS = 52  # traced so far
 LAST_SHARE = 53  # diffuse share of the last scattering, per channel, for lights with unequal gains
 SHAPE_T, SHAPE_ODDS = 56, 57  # of HIT_SHAPE: how far it is, and how many lamps as bright it stands for
-STATE_ROWS = 58
+ENTRIES = 58  # contributions kept apart so far, of the path's list of them (see `light_sums`)
+LINK = 59  # set of receivers of the last surface, where there is more than one
+STATE_ROWS = 60
 # Slots that rows are longer than a wave: a wave is a power of two, and rows so far apart would all fall on the same
 # lines of the processor's caches (measured on cornell: 11 % of a sample).
 SKEW = 80
@@ -37,8 +39,9 @@ DIRECT_DIFFUSE, INDIRECT_DIFFUSE, DIRECT_SPECULAR, INDIRECT_SPECULAR = 0, 1, 2, 
 DIRECT_TRANSMISSION, INDIRECT_TRANSMISSION, EMISSION_LAYER, LAYERS = 4, 5, 6, 7
 
 # beside the flags of LIGHT: rays that scatter meet this light just as shadow rays reach it, so the two are weighed
-# against each other. Where they do not (it is hidden from reflections, or something's shadow or reflection is switched
-# off), diffuse light comes from light sampling alone and specular light from scattered rays alone.
+# against each other. Where they do not (it is hidden from reflections, something's shadow or reflection is switched
+# off, or what blocks it lets some of it through), diffuse light comes from light sampling alone and specular light from
+# scattered rays alone.
 BOTH_WAYS = 1 << 8
 
 ALIVE = 1

@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 
 from studio.render.cryptomatte import matte_ids
 from studio.render.film import MATTE_SLOTS, Film, Layout
+from studio.render.layer_plan import LayerPlan
 from studio.render.settings import RenderSettings
 from studio.render.tracer import bvh, dimming, gather, kernels, lightpick, paths
+from studio.render.tracer import light_rows as lr
 from studio.render.tracer.buffers import Device, build_host_scene, host_parts, host_slots
 from studio.render.tracer.camera import pack_camera
 from studio.render.tracer.drift import vertex_drift
+from studio.render.tracer.light_sums import LightSums
 from studio.render.tracer.light_tables import LightTables, build_light_tables
+from studio.render.tracer.pick_shares import pick_shares
 from studio.render.tracer.textures import pack_textures
 from studio.scene import lobe_energy
 from studio.scene.flatten import FlatScene
-from studio.scene.lights import CASTS_SHADOWS, KINDS, SEEN_IN_REFLECTIONS
+from studio.scene.lights import CASTS_SHADOWS, KINDS, SEEN_IN_REFLECTIONS, SHADOW_LINKED
 from studio.scene.materials import OFFSET
 
 BATCH = 1 << 17  # paths in flight: fewer leave the threads waiting for launches, more gain nothing
@@ -33,7 +37,7 @@ LEARN_SEED = 0x5EED
 LEARN_DEPTH = 7
 RAYS = 3 << 19  # to learn from, where one for each pair of a point and a light is less
 SHAPES = ("meshes", "instances")  # sections that the hierarchy of triangles is made of, with what is cut out of them
-LIT = ("lights", "meshes", "instances", "instance_materials")  # and of the lights, with `lit_surfaces`
+LIT = ("lights", "meshes", "instances", "instance_materials", "portals")  # and of the lights, with `lit_surfaces`
 PAIRS_AT_ONCE = 1 << 17  # measured between two pause points of learning
 ESTIMATES = 1 << 24  # unshadowed estimates before fewer points of a cell are asked; each is some 20 ns
 
@@ -47,7 +51,9 @@ class Tracer:
         self.seconds: dict[str, float] = {}
         self.device.put("tables", lobe_energy.build())
         self.state = ti.ndarray(ti.f32, (paths.STATE_ROWS, batch + paths.SKEW))
-        self.no_split = ti.ndarray(ti.f32, (1, 1))
+        self.no_split = self.entries = ti.ndarray(ti.f32, (1, 1))
+        self.asked = ti.ndarray(ti.i32, 1)
+        self.apart: LightSums | None = None  # what keeps the lights apart, while a film with light layers is made
         self.plan: gather.Plan | None = None
         self.flat: FlatScene | None = None
         self._lamps: tuple[bytes, ...] = ()
@@ -58,6 +64,7 @@ class Tracer:
         self.scaled = False  # whether that was done since the lights were worked out
         self.quick = False  # learn from few paths and without shadows: a tenth of the time, for the live view's start
         self.learned: lightpick.Learned | None = None  # by `prepare`, of the scene loaded
+        self.met = np.zeros((0, 2), np.int32)  # hashes of the cells of all points that it was learned at
         self.clamp = 0.0
         self.rays = 0  # traced into films collected so far
         self.candidates = 2
@@ -76,23 +83,36 @@ class Tracer:
             self.device.put("images", images)
             rebuilt.append("textures")
         lamps = lit_surfaces(flat)
+        self._load_links(flat)
         if before is None or lamps != self._lamps or not _same(flat, before, LIT):
             if not self._dim_lights(flat, before):
                 self._load_lights(flat)
             rebuilt.append("lights")
         solid = ("instance_materials", "materials", "slots")
-        if "lights" in rebuilt or before is None or not _same(flat, before, (*SHAPES, *solid)):
+        linked = before is None or flat.instances is not before.instances
+        if "lights" in rebuilt or linked or not _same(flat, before, (*SHAPES, *solid)):
             rebuilt.append(self._load_surfaces(flat, before))
         self.flat, self._lamps, self.rebuilt = flat, lamps, tuple(rebuilt)
         self.forget_table()
+        self.count_shadow_rays(on=False)
         ti.sync()
         self.seconds["build"] = clock.perf_counter() - t
+
+    def _load_links(self, flat: FlatScene) -> None:
+        """Which lights light which sets of receivers, and are blocked by which sets of blockers."""
+        n = len(flat.lights)
+        self.allowed: NDArray[np.bool_] | None = None  # (sets, lights); None where all light all
+        if len(flat.light_links) > 1:
+            words = np.ascontiguousarray(flat.light_links, "<u4")
+            self.allowed = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")[:, :n].astype(bool)
+        for name, bits in (("links", flat.light_links), ("shadow_links", flat.shadow_links)):
+            self.device.put(name, np.ascontiguousarray(bits, np.uint32).view(np.int32))
 
     def _load_surfaces(self, flat: FlatScene, before: FlatScene | None) -> str:
         """Which surface is where. Triangles and their hierarchy stay where only what they wear has changed."""
         d = self.device
-        parts, _, alpha = host_parts(flat, self.lights.mesh_light_of)
-        cutouts = alpha.tobytes()
+        parts, _, marks = host_parts(flat, self.lights.mesh_light_of)
+        cutouts = marks.tobytes()
         if before is not None and cutouts == self._cutouts and _same(flat, before, SHAPES):
             d.put("parts", parts)
             d.put("materials", np.ascontiguousarray(flat.materials, np.float32))
@@ -132,20 +152,23 @@ class Tracer:
         d.put("rows", lights.rows)
         d.put("table", lights.table)
         n = len(flat.lights)
-        info = np.zeros((max(n, 1), 4), np.float32)
+        info = np.zeros((max(n, 1), 8), np.float32)
         bits = info.view(np.int32)
         if n:
             even = SEEN_IN_REFLECTIONS | CASTS_SHADOWS
             alike = np.isin(flat.instances["flags"] & even, (0, even)).all()  # every object, to both kinds of rays
-            met = (flat.lights["flags"] & even == even) & alike
+            color = np.nan_to_num(flat.lights["shadow_color"], nan=0.0).clip(0.0, 1.0)
+            met = (flat.lights["flags"] & (even | SHADOW_LINKED) == even) & alike & ~color.any(1)
             bits[:, 0] = flat.lights["flags"] | np.where(met, np.uint32(paths.BOTH_WAYS), np.uint32(0))
             bits[:, 1] = flat.lights["group"]
             info[:, 2:4] = flat.lights["gain"]
+            info[:, 4:7] = color
         d.put("info", info)
         kinds = flat.lights["kind"]
         infinite = np.flatnonzero((kinds == KINDS["dome"]) | (kinds == KINDS["distant"])).astype(np.int32)
         self.n_infinite = len(infinite)
-        self.spots = np.resize(kinds == KINDS["spot"], max(n, 1))
+        shaped = lights.rows[:, lr.FILTERED] == lr.SHAPED
+        self.narrow = np.resize(kinds == KINDS["spot"], max(n, 1)) | shaped
         self.everywhere = np.isin(np.arange(max(n, 1)), infinite)
         d.put("infinite", infinite if len(infinite) else np.zeros(1, np.int32))
         shapes = bvh.build(lights.shape_boxes)
@@ -183,6 +206,7 @@ class Tracer:
         split, layers, groups = self.no_split, 0, 0
         if self.plan is not None and candidates > 0 and self.plan.split_rows:
             split, layers, groups = self.split, self.plan.n_layers, self.plan.n_groups
+        apart = int(self.apart is not None and candidates > 0)
         surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots, d.texels, d.images)
         kernels.extend(
             self.state,
@@ -196,6 +220,7 @@ class Tracer:
             self.n_shapes,
             d.rows,
             d.info,
+            d.links,
         )
         if bounce == 0 and candidates > 0 and self.plan is not None and self.plan.first_hit:
             gather.first_hit(
@@ -236,9 +261,12 @@ class Tracer:
             d.cdf,
             d.power_cdf,
             self.compensate,
+            d.links,
             split,
             layers,
             groups,
+            self.entries,
+            apart,
         )
         if candidates > 0 and self.n_lights > 0 and bounce + 1 < depth:
             kernels.connect(
@@ -250,9 +278,13 @@ class Tracer:
                 *surface,
                 self.root,
                 d.info,
+                d.shadow_links,
+                self.asked,
                 split,
                 layers,
                 groups,
+                self.entries,
+                apart,
             )
 
     # --- learning ----------------------------------------------------------------------------------------------
@@ -277,7 +309,7 @@ class Tracer:
         )
 
     def _visit(self, settings: RenderSettings) -> NDArray[np.float32]:
-        """Vertices (n, 6) of paths over the whole frame, without light sampling."""
+        """Vertices (n, 7), with normals and sets of receivers, of paths over the frame, without light sampling."""
         w, h = settings.width, settings.height
         wanted = QUICK_PATHS if self.quick else LEARN_PATHS
         rounds = max(1, wanted // (w * h))  # of a small picture every pixel, with other samples
@@ -292,16 +324,16 @@ class Tracer:
             n = len(part) * min(rounds, self.batch)
             pixels = ti.ndarray(ti.i32, len(part))
             pixels.from_numpy(part)
-            out = ti.ndarray(ti.f32, (n, 7))
+            out = ti.ndarray(ti.f32, (n, 8))
             self._start(pixels, 0, min(rounds, self.batch), settings, seed=LEARN_SEED)
             for bounce in range(min(settings.depth - 1, LEARN_DEPTH)):
                 self._bounce(n, bounce, settings.depth, 0)
-                kernels.visited_vertices(self.state, n, out)
+                kernels.visited_vertices(self.state, n, int(self.allowed is not None), out)
                 rows = out.to_numpy()
                 found.append(rows[rows[:, 0] > 0.0, 1:])
                 self.pause_point()
         if not found:  # a depth of one segment sees lamps and nothing they light
-            return np.zeros((0, 6), np.float32)
+            return np.zeros((0, 7), np.float32)
         points = np.concatenate(found)
         return np.ascontiguousarray(points[np.isfinite(points).all(1)])
 
@@ -316,14 +348,16 @@ class Tracer:
         hashes = ti.ndarray(ti.i32, (len(points), 2))
         d.put("points", points)
         lightpick.hash_vertices(d.points, d.grid, 0, hashes)
-        prints, slots, reps, count = lightpick.gather_cells(points, hashes.to_numpy())
+        met = hashes.to_numpy()
+        prints, slots, reps, count = lightpick.gather_cells(points, met)
         n = len(count)
         # lift representatives off their surfaces as shading does
         lift = 4e-6 * np.abs(reps[:, :3]).max(1, keepdims=True) + 1e-5
-        reps[:, :3] += reps[:, 3:] * lift
+        reps[:, :3] += reps[:, 3:6] * lift
         d.put("reps", reps)
         d.put("count", count)
-        pairs, unshadowed = self._relevant_pairs(n)
+        links = reps[:: lightpick.REPRESENTATIVES, 6].astype(np.int32)
+        pairs, unshadowed = self._relevant_pairs(n, links)
         coarse = ti.ndarray(ti.i32, (n, 2))
         d.put("points", np.ascontiguousarray(reps[:: lightpick.REPRESENTATIVES]))
         lightpick.hash_vertices(d.points, d.grid, 1, coarse)
@@ -331,23 +365,35 @@ class Tracer:
         if not self.quick and len(pairs):
             rays = np.minimum(count[pairs[:, 0]], pairs[:, 2])
             pairs[:, 2] *= int(np.clip(RAYS // rays.sum(dtype=np.int64), 1, lightpick.MORE))
-            pairs[self.spots[pairs[:, 1]], 2] = lightpick.REPRESENTATIVES
+            pairs[self.narrow[pairs[:, 1]], 2] = lightpick.REPRESENTATIVES
             value = self.measure_pairs(pairs, unshadowed)
-        self.use_table(lightpick.Learned(prints, slots, pairs, value, n, grid, coarse.to_numpy()))
-        self.cells = n
+        self.use_table(lightpick.Learned(prints, slots, pairs, value, n, grid, coarse.to_numpy(), links))
+        self.cells, self.met = n, met
 
     def forget_table(self) -> None:
         """Pick lights by their power, as before anything is learned."""
         self.learned = None
-        self._put_table(lightpick.empty_table(self.lights.power))
+        self._put_table(lightpick.empty_table(self.lights.power, self.allowed))
+
+    def pick_shares(self) -> NDArray[np.float64]:
+        """(sets, lights) The share of all light samples that each row of lights takes on surfaces of each set of
+        receivers, in the frame that was prepared, as expected."""
+        if not self.n_lights:
+            return np.zeros((1, 0))
+        return pick_shares(self.learned, self.met, self.lights.power, self.allowed)
 
     def use_table(self, learned: lightpick.Learned) -> None:
         """Pick lights by what was learned, here or of a scene much like this one."""
         self.learned, x = learned, learned
-        own = (x.prints, x.slots, x.pairs, x.value)
-        more = lightpick.parents(x.coarse, x.pairs, x.value, self.n_lights)
+        pairs, value = x.pairs, x.value
+        if self.allowed is not None:  # links may be younger than what was learned
+            mine = self.allowed[np.minimum(x.links, len(self.allowed) - 1)[pairs[:, 0]], pairs[:, 1]]
+            pairs, value = pairs[mine], value[mine]
+        own = (x.prints, x.slots, pairs, value)
+        more = lightpick.parents(x.coarse, pairs, value, self.n_lights)
         prints, slots, pairs, value = (np.concatenate(both) for both in zip(own, more, strict=True))
-        self._put_table(lightpick.make_table(prints, slots, pairs, value, len(prints), self.lights.power, x.grid))
+        power = self.lights.power
+        self._put_table(lightpick.make_table(prints, slots, pairs, value, len(prints), power, x.grid, self.allowed))
 
     def measure_pairs(self, pairs: NDArray[np.int32], unshadowed: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the lights of (cell, light, points to ask) bring, shadowed; `reps` and `count` are on the device."""
@@ -374,14 +420,18 @@ class Tracer:
                 d.texels,
                 d.images,
                 self.root,
+                d.shadow_links,
                 out,
             )
             found.append(out.to_numpy())
             self.pause_point()
         return np.concatenate(found)
 
-    def _relevant_pairs(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Cell, light and points to ask where the unshadowed estimate is not negligible, sorted; and the estimates."""
+    def _relevant_pairs(self, n: int, links: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Cell, light and points to ask where the unshadowed estimate is not negligible, sorted; and the estimates.
+
+        `links` (n,) is the set of receivers of each cell, which only its own lights light.
+        """
         d = self.device
         step = max(1, (1 << 22) // max(self.n_lights, 1))
         most = lightpick.FEW if self.quick else lightpick.ASKED
@@ -392,6 +442,8 @@ class Tracer:
             out = ti.ndarray(ti.f32, (k, self.n_lights))
             lightpick.estimate_cells(d.rows, d.table, d.grid, d.reps, d.count, reps_used, first, k, out)
             e = out.to_numpy()
+            if self.allowed is not None:
+                e *= self.allowed[links[first : first + k]]
             lamps = np.where(self.everywhere, np.float32(0.0), e)  # beside a sun every lamp would be nothing
             total, strongest = lamps.sum(1, keepdims=True), lamps.max(1)
             cell, light = np.nonzero(e > lightpick.RELEVANT * total)
@@ -404,8 +456,17 @@ class Tracer:
         return np.ascontiguousarray(np.concatenate(found)), np.concatenate(values)
 
     # --- rendering ----------------------------------------------------------------------------------------------
-    def begin(self, layout: Layout, settings: RenderSettings, *, following: FlatScene | None = None) -> None:
-        """Make room for a film; `following` is the next frame's flat scene when motion vectors are wanted."""
+    def begin(
+        self,
+        layout: Layout,
+        settings: RenderSettings,
+        *,
+        following: FlatScene | None = None,
+        layers: LayerPlan | None = None,
+        again: bool = False,
+    ) -> None:
+        """Make room for a film; `following` is the next frame's flat scene when motion vectors are wanted. `layers`
+        keeps the lights apart (`develop_layers`); `again` is another crop of the frame begun before."""
         d = self.device
         self.layout, self.settings = layout, settings
         self.clamp = settings.clamp_indirect
@@ -428,9 +489,10 @@ class Tracer:
         }
         for name, array in blank.items():
             d.put("film_" + name, array)
+        self._begin_layers(layout, settings, layers, again=again)
         self.hits = ti.ndarray(ti.f32, (gather.FIRST_HIT_ROWS, self.batch if plan.first_hit else 1))
         self.split = ti.ndarray(ti.f32, (max(1, plan.split_rows), self.batch if plan.split_rows else 1))
-        if plan.first_hit:
+        if plan.first_hit and not again:
             d.put("next_camera", pack_camera((following or self.flat).camera, settings))
             d.put("motion", object_motion(self.flat, following))
             start, drifts = vertex_drift(self.flat, following, self.part_start, self.first_vertex)
@@ -440,6 +502,21 @@ class Tracer:
             {"object": self.flat.object_names, "material": self.flat.material_names}[m] for m in layout.mattes
         ):
             d.put(f"matte_names_{k}", np.asarray(matte_ids(names), np.uint32) if names else np.ones(1, np.uint32))
+
+    def _begin_layers(self, layout: Layout, settings: RenderSettings, layers: LayerPlan | None, *, again: bool) -> None:
+        """Lists of contributions for a frame and sums for a crop of it, or neither."""
+        if layers is None or not again or self.apart is None:
+            self.apart, self.entries = None, self.no_split
+            if layers is not None:
+                self.apart = LightSums(layers, settings.depth, self.n_infinite, self.batch)
+                self.entries = self.apart.entries
+        if self.apart is not None:
+            self.apart.begin(layout)
+
+    def develop_layers(self, halves: NDArray[np.float16], floats: NDArray[np.float32]) -> None:
+        """What each light brought to the crop begun last, to arrays as `LayerPlan.carve` makes them."""
+        if self.apart is not None:
+            self.apart.develop(halves, floats)
 
     def render(
         self, pixels: NDArray[np.int32], first: int, count: int, *, go_on: Callable[[int], bool] | None = None
@@ -451,15 +528,18 @@ class Tracer:
         """
         d, plan, layout = self.device, self.plan, self.layout
         done = 0
-        per_round = max(1, self.batch // max(len(pixels), 1))
+        wave = self.batch if self.apart is None else self.apart.wave
+        per_round = max(1, wave // max(len(pixels), 1))
         slices = []
-        for a in range(0, len(pixels), self.batch):
-            part = ti.ndarray(ti.i32, len(pixels[a : a + self.batch]))
-            part.from_numpy(np.ascontiguousarray(pixels[a : a + self.batch], np.int32))
+        for a in range(0, len(pixels), wave):
+            part = ti.ndarray(ti.i32, len(pixels[a : a + wave]))
+            part.from_numpy(np.ascontiguousarray(pixels[a : a + wave], np.int32))
             slices.append(part)
         x0, y0, x1, y1 = layout.crop
         while done < count:
-            k = 1 if done == 0 else min(per_round, count - done)  # something to look at soon
+            k = min(per_round, count - done)
+            if done == 0 and self.apart is None:
+                k = 1  # something to look at soon
             stop = False
             for n_slice, part in enumerate(slices):
                 n = self._start(part, first + done, k, self.settings, seed=self.settings.seed)
@@ -492,6 +572,8 @@ class Tracer:
                     d.film_minima,
                     len(layout.minima),
                 )
+                if self.apart is not None:
+                    self.apart.add(self.state, part, k)
                 for layer, kind in enumerate(layout.mattes):
                     gather.into_mattes(
                         self.hits,
@@ -512,7 +594,7 @@ class Tracer:
                     )
                 if go_on is not None:
                     ti.sync()
-                    stop = not go_on(done * len(pixels) + k * min((n_slice + 1) * self.batch, len(pixels))) or stop
+                    stop = not go_on(done * len(pixels) + k * min((n_slice + 1) * wave, len(pixels))) or stop
             done += k
             if stop:
                 break
@@ -536,9 +618,20 @@ class Tracer:
         self.rays += int(self.device.film_rays.to_numpy().sum())
         self.device.film_rays.fill(0)
 
+    def count_shadow_rays(self, *, on: bool = True) -> None:
+        """Count shadow rays by light from now on, from 0, or no longer; another scene ends it."""
+        self.asked = ti.ndarray(ti.i32, 1 + (self.n_lights if on else 0))
+        self.asked.fill(0)
+
+    @property
+    def counts(self) -> NDArray[np.int32]:
+        """Shadow rays traced to each light (lights,) since `count_shadow_rays`; empty where nobody counts."""
+        return np.asarray(self.asked.to_numpy()[1:])
+
     # --- measuring ---------------------------------------------------------------------------------------------
     def mean_image(self, settings: RenderSettings) -> NDArray[np.float32]:
         """Plain mean radiance (h, w, 3) without a film."""
+        self.apart, self.entries = None, self.no_split
         w, h = settings.width, settings.height
         n = w * h
         host = np.arange(n, dtype=np.int32)
@@ -571,13 +664,24 @@ def lit_surfaces(flat: FlatScene) -> tuple[bytes, ...]:
     known = len(flat.materials) > 0 and len(rows) > 0
     worn = np.take(flat.materials, flat.instance_materials[rows], axis=0, mode="clip") if known else flat.materials[:0]
     slotted = bool((worn[:, OFFSET["slot_count"]] > 0).any())
-    shown = slotted or bool((flat.lights["image"] >= 0).any())
+    shown = slotted or any(bool((flat.lights[name] >= 0).any()) for name in ("image", "profile", "gobo"))
     images = "\n".join(f"{image.key} {image.colour_space}" for image in flat.textures) if shown else ""
     return worn.tobytes(), flat.slots.tobytes() if slotted else b"", images.encode()
 
 
 def _same(a: FlatScene, b: FlatScene, sections: tuple[str, ...]) -> bool:
-    return all(getattr(a, name) is getattr(b, name) for name in sections)
+    return all(
+        getattr(a, name) is getattr(b, name)
+        or (name == "instances" and same_but_links(a.instances, b.instances))
+        or (name == "portals" and np.array_equal(a.portals, b.portals))
+        for name in sections
+    )
+
+
+def same_but_links(a: NDArray[np.void], b: NDArray[np.void]) -> bool:
+    """Whether instances differ at most in the lights that are linked to them, which moves no triangle."""
+    names = [name for name in a.dtype.names or () if name not in ("link", "shadow_link")]
+    return len(a) == len(b) and all(np.array_equal(a[name], b[name]) for name in names)
 
 
 def object_motion(flat: FlatScene, following: FlatScene | None) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ mode). Boxes are tested with a far plane widened by a few ulps (Ize, "Robust BVH
 import taichi as ti
 
 from studio.render.tracer.bvh import MAX_DEPTH, WIDTH
+from studio.render.tracer.light_rows import linked
 from studio.render.tracer.sampler import hash_u32, to_unit
 from studio.render.tracer.textures import slot_value
 from studio.scene.materials import OFFSET, SLOTS
@@ -44,9 +45,11 @@ INSTANCE_STRIDE = 40
 MOVING = 1  # flag: open and close differ
 HIDDEN_CAMERA, HIDDEN_REFLECTION, HIDDEN_SHADOW = 2, 4, 8
 
-# columns of a triangle row (f32): nine coordinates, then part | ALPHA_BIT as bits
+# columns of a triangle row (f32): nine coordinates, then part | ALPHA_BIT | LINK_BIT as bits
 TRIANGLE_STRIDE = 10
-ALPHA_BIT = 1 << 30
+ALPHA_BIT = 1 << 30  # may let rays through
+LINK_BIT = 1 << 29  # does not block all lights
+PART_MASK = LINK_BIT - 1
 
 # columns of a triangle's index row (i32)
 INDEX_STRIDE = 4  # three vertices, number of the triangle within its part
@@ -56,7 +59,9 @@ PART_MATERIAL = 0
 PART_OBJECT = 1
 PART_LIGHT = 2  # light index or -1
 PART_VERTEX_FLAGS = 3  # HAS_*
-PART_STRIDE = 4
+PART_LINK = 4  # its set of receivers, a row of the light links
+PART_SHADOW = 5  # its set of blockers, a row of the shadow links
+PART_STRIDE = 6
 HAS_NORMALS, HAS_TANGENTS, HAS_COLORS = 1, 2, 4
 
 # columns of a vertex row (f32)
@@ -234,10 +239,13 @@ def trace(
     hidden,
     key: ti.u32,
     any_hit: ti.template(),
+    shadow_links: ti.template(),
+    light,
 ):
     """Closest (or any) opaque hit in (0, tmax): distance, triangle row (-1: none), instance row, weights u, v.
 
-    `hidden` is the HIDDEN_* flag of this kind of ray; `key` seeds the coin for partial opacity.
+    `hidden` is the HIDDEN_* flag of this kind of ray; `key` seeds the coin for partial opacity. A ray for any hit is a
+    shadow ray of `light` and passes what that light's bit of `shadow_links` says does not block it; others ignore both.
     """
     ro = o
     rd = d
@@ -326,11 +334,17 @@ def trace(
                     if t > 0.0 and t < best:
                         part = ti.bit_cast(tris[i, 9], ti.i32)
                         keep = 1
-                        if part & ALPHA_BIT:
-                            row = (part ^ ALPHA_BIT) + ti.bit_cast(inst[here, PARTS], ti.i32)
-                            alpha = opacity_at(i, row, u, v, indices, vertices, parts, materials, slots, texels, images)
-                            coin = to_unit(hash_u32(key ^ hash_u32(ti.cast(i * 31 + here, ti.u32))))
-                            keep = ti.cast(coin < alpha, ti.i32)
+                        if part > PART_MASK:
+                            row = (part & PART_MASK) + ti.bit_cast(inst[here, PARTS], ti.i32)
+                            if ti.static(any_hit):
+                                if part & LINK_BIT:
+                                    keep = linked(shadow_links, parts[row, PART_SHADOW], light)
+                            if keep == 1 and part & ALPHA_BIT:
+                                alpha = opacity_at(
+                                    i, row, u, v, indices, vertices, parts, materials, slots, texels, images
+                                )
+                                coin = to_unit(hash_u32(key ^ hash_u32(ti.cast(i * 31 + here, ti.u32))))
+                                keep = ti.cast(coin < alpha, ti.i32)
                         if keep == 1:
                             best = t
                             prim = i

@@ -12,7 +12,6 @@
 //
 // A view at rest adds up many pictures, each with other draws, and the more of them there are the less each may blur.
 
-uniform sampler2D dome_atlas;
 const int DOME_IRRADIANCE = 32;  // side of the irradiance's map
 const int DOME_SMALLEST = 4;     // side of the last level
 const int DOME_DRAWS = 32;

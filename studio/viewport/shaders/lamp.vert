@@ -5,6 +5,10 @@
 uniform mat4 turn_clip;
 uniform vec3 eye;
 flat out vec3 v_radiance;
+flat out vec3 v_centre;   // of the light, from the eye
+flat out int v_light;     // its row
+flat out int v_lamp;      // its place among lamps
+out vec3 v_place;         // from the eye
 
 uniform sampler2D lighting_table;
 
@@ -28,7 +32,11 @@ void main() {
     bool behind = flat_ && (light.flags & 8u) == 0u && dot(from_eye, light.open[2]) < 0.0;
     int at_table = 2 * row;  // two rows a light, see lighting.py
     v_radiance = light.emission * texelFetch(lighting_table, ivec2((at_table % 128) * 4, at_table / 128), 0).rgb;
-    gl_Position = turn_clip * vec4(mat3(light.open[0], light.open[1], light.open[2]) * p + from_eye, 1.0);
+    v_light = row;
+    v_lamp = lamp_counts.x + gl_InstanceID;
+    v_centre = from_eye;
+    v_place = mat3(light.open[0], light.open[1], light.open[2]) * p + from_eye;
+    gl_Position = turn_clip * vec4(v_place, 1.0);
     if ((light.flags & 1u) == 0u || p == vec3(0.0) && light.kind <= KIND_SPOT || light.kind >= KIND_DISTANT || behind)
         gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
 }

@@ -3,6 +3,7 @@
 
 uniform usampler2D masks_table;  // a word of 32 lights a texel; COLUMNS, ROWS, SLICES lines
 uniform vec2 grid_scale;         // columns and rows to a pixel
+uniform vec2 grid_origin;        // of the drawn region in the picture, in pixels
 uniform vec3 grid_slice;         // scale and shift of the slice; whether depths count by their logarithm
 uniform ivec2 grid_words;        // words of points, words of other lights
 
@@ -13,8 +14,8 @@ struct Cell { int column, row, slice; };
 // `ahead` is the depth in metres in front of the camera.
 Cell cell_of(float ahead) {
     Cell c;
-    c.column = clamp(int(gl_FragCoord.x * grid_scale.x), 0, COLUMNS - 1);
-    c.row = COLUMNS + clamp(int(gl_FragCoord.y * grid_scale.y), 0, ROWS - 1);
+    c.column = clamp(int((gl_FragCoord.x + grid_origin.x) * grid_scale.x), 0, COLUMNS - 1);
+    c.row = COLUMNS + clamp(int((gl_FragCoord.y + grid_origin.y) * grid_scale.y), 0, ROWS - 1);
     float depth = grid_slice.z > 0.5 ? log2(max(ahead, 1e-30)) : ahead;
     c.slice = COLUMNS + ROWS + clamp(int(floor(depth * grid_slice.x + grid_slice.y)), 0, SLICES - 1);
     return c;

@@ -10,21 +10,17 @@
 // the long form only where it is needed. Where one form ends the other begins with the same value.
 //
 // `lighting_table` holds what the rows themselves do not say and `studio/viewport/lighting.py` works out: the mean of a
-// light's picture (an area light with a picture shines with its mean), the patches of a mesh light, where a dome's
-// picture lies and which suns were cut out of it. There are no shadows here.
+// light's picture (which an area light shines with while a view moves), the patches of a mesh light, where pictures and
+// profiles lie and which suns were cut out of a dome's. What shapes a light by direction is in shaping.glsl; where light
+// comes from many points of a lamp, each is shaped by its own direction. Programs for scenes with such lights are made
+// with SHAPED; others shall not pay for it. There are no shadows here.
 
 #include "generated.glsl"
 #include "surface.glsl"
 #include "ltc.glsl"
 
-uniform sampler2D lighting_table;  // LIGHTING_PER_LINE rows of four texels a line: lights first, then patches
-const int LIGHTING_PER_LINE = 128;
 const uint LIGHT_IN_REFLECTIONS = 2u, LIGHT_TWO_SIDED = 8u;  // flags of LIGHT
 const int ROUND_CORNERS = 16, SHARP_CORNERS = 28;  // of round shapes, for broad and for narrow lobes
-
-vec4 lighting_at(int row, int k) {
-    return texelFetch(lighting_table, ivec2((row % LIGHTING_PER_LINE) * 4 + k, row / LIGHTING_PER_LINE), 0);
-}
 
 #include "ibl.glsl"
 
@@ -54,6 +50,7 @@ Shape flat_shape(vec3 q, vec3 a, vec3 b, int n, float phase, float area, float r
     h.q = q; h.a = a; h.b = b; h.n = n; h.phase = phase;
     h.half_axis = vec3(0.0);
     h.arc = 0.0;
+    h.row = -1;
     h.towards = q * inversesqrt(d2);
     h.seen = area * abs(dot(h.towards, unit(cross(a, b)))) / d2;
     h.extent = reach * inversesqrt(d2);
@@ -87,6 +84,7 @@ Shape tube_shape(vec3 q, vec3 x, vec2 size) {
     h.arc = acos(clamp(size.x / away, 0.0, 1.0));
     h.n = 12;
     h.phase = 0.0;
+    h.row = -1;
     float d2 = max(dot(q, q), 1e-12);
     h.towards = q * inversesqrt(d2);
     float along = dot(h.towards, x);
@@ -129,14 +127,26 @@ vec3 shade_afar(Closure c, vec3 P, int row, out bool near) {
     float shown = t1.w + dot(t1.xyz, d) + t2.x * (d.x * d.x - d.z * d.z) + t2.y * (d.y * d.y - d.z * d.z)
         + t2.z * d.x * d.y + t2.w * d.x * d.z + t3.w * d.y * d.z;
     float cone = clamp((dot(t1.xyz, d) - t2.x) * t2.y, 0.0, 1.0);
-    bool spot = t0.w == -1.0;
+    // -1 and -1.5 are spots, with gains in the last two of t2, -2 has no such form, from -4 down the reach of what is
+    // shaped
+    bool sized = t0.w <= -4.0, shaped = sized || t0.w == -1.5, spot = !sized && t0.w < -0.5;
+    float extent = (sized ? -4.0 - t0.w : t0.w) * inverse;
     shown = spot ? cone * cone : max(shown, 0.0);
-    near = t0.w < -1.5 || (!spot && t0.w * inverse > NEAR_EXTENT * narrowest(c));
-    float seen = near ? 0.0 : shown * inverse * inverse;
+    near = t0.w == -2.0 || (!spot && extent > (sized && still_turn > 0 ? SHAPED_EXTENT : NEAR_EXTENT * narrowest(c)));
+    vec3 seen = vec3(near ? 0.0 : shown * inverse * inverse);
+#ifdef SHAPED
+    int shapes = shaped && !near && shown > 0.0 ? 1 : 0;  // a loop, because software rasterisers run all branches
+    for (int k = 0; k < shapes; k++) seen *= shaped_towards(row, L);
+#endif
     vec3 diffuse, specular;
     evaluate(c, L, diffuse, specular);
-    return t3.rgb * seen * (diffuse + specular);
+    vec2 gain = spot ? t2.zw : vec2(1.0);
+    return t3.rgb * seen * (diffuse * gain.x + specular * gain.y);
 }
+
+#ifdef SHADOWS
+vec3 sun_arrives(int sun, vec3 P, vec3 Ng);  // shadows.glsl
+#endif
 
 vec3 shade_light(Closure c, vec3 P, int row) {
     Light light = fetch_light(row);
@@ -190,8 +200,12 @@ vec3 shade_light(Closure c, vec3 P, int row) {
             h = patch_shape(P, int(own.w) + k, round_, mat3(x, y, z), there, tint);
         }
         if (dot(h.q, h.q) < 1e-12) there = false;
+        h.row = more.z > 0.5 || (more.w > 0.5 && still_turn > 0) ? row : -1;
         vec3 diffuse, specular;
         shade_shape(c, h, diffuse, specular);
+#ifdef SHADOWS
+        if (light.kind == KIND_DOME) tint *= sun_arrives(k, P, c.Ng);
+#endif
         if (there) sum += tint * (diffuse * gain.x + specular * gain.y);
     }
     sum *= radiance;

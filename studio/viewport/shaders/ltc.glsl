@@ -11,6 +11,8 @@
 // over the shape, for which the closure is evaluated as it is, are exact there; as is one point for a light that is small
 // beside the lobe. The two forms are blended where the light comes near the peak.
 
+#include "shaping.glsl"
+
 uniform int still_turn;  // which sample of a view at rest this is, 0 while it moves
 
 // Where in 0..1 draw k of `count` lies: along a lattice that every sample of a view at rest shifts.
@@ -40,11 +42,23 @@ struct Shape {
     vec3 towards;    // unit direction to the middle
     float seen;      // solid angle, for a light that is small
     float extent;    // sine of half the angle that the shape fills, roughly
+    int row;         // of the light where its shaping and its picture count, else -1
 };
 
 const int SHAPE_POINTS = 16;      // of a light that is not small
 const int POINTS_FROM = 3;        // sample of a view at rest from which on points take the place of cosines
 const float NEAR_EXTENT = 0.3;    // a light that fills less beside the narrowest lobe is a point to it
+const float SHAPED_EXTENT = 0.01; // and one that is shaped by direction is none to a view at rest beyond this
+
+// What the shaping of a light makes of its light from L, and at rest its picture.
+vec3 filtered(Shape h, vec3 L) {
+    vec4 has = lighting_at(2 * h.row, 1);
+    vec3 value = vec3(1.0);
+    int shapes = has.z > 0.5 ? 1 : 0, pictures = still_turn > 0 && has.w > 0.5 ? 1 : 0;
+    for (int k = 0; k < shapes; k++) value = shaped_towards(h.row, L);
+    for (int k = 0; k < pictures; k++) value *= picture_towards(h.row, h.q, L);
+    return value;
+}
 
 // The least alpha of the lobes; a Lambert surface counts as a broad one.
 float narrowest(Closure c) {
@@ -190,17 +204,28 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
     // a cosine is a likeness of a lobe, of a stretched one a poor one. The points of a view at rest, others in every
     // sample, are exact together for lobes that are not too narrow beside the light; the first samples are spared the sight of them
     bool stretched = RICH && c.alpha.y < 0.8 * c.alpha.x;
-    if (still_turn >= POINTS_FROM && narrow > (stretched ? 0.03 : 0.12) * h.extent) peak = 0.0;
+    if (still_turn >= POINTS_FROM && narrow > (stretched || h.row >= 0 ? 0.03 : 0.12) * h.extent) peak = 0.0;
     vec3 through = vec3(0.0);  // from behind, where cosines know nothing
     diffuse = specular = vec3(0.0);
     float sampled = 0.0;
     int count = large > 0.0 ? SHAPE_POINTS : 1;
+#ifdef SHAPED
+    int filters = h.row >= 0 ? 1 : 0;  // loops, because software rasterisers leave those out and run branches
+    if (filters > 0 && still_turn > 0 && h.extent > SHAPED_EXTENT) count = SHAPE_POINTS;
+#endif
     for (int k = 0; k < count; k++) {
         float seen = h.seen;
         vec3 L = h.towards;
         if (count > 1) L = shape_point(h, k, count, seen);
         vec3 soft, shiny;
         evaluate(c, L, soft, shiny);
+#ifdef SHAPED
+        for (int f = 0; f < filters; f++) {
+            vec3 kept = filtered(h, L);
+            soft *= kept;
+            shiny *= kept;
+        }
+#endif
         diffuse += soft * seen;
         if (dot(c.Ng, L) > 0.0) sampled += max(dot(c.N, L), 0.0) * seen;
         if (dot(c.N, L) < 0.0) through += shiny * seen;
@@ -213,6 +238,9 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
     // the points say how the surface scatters what arrives, the polygon how much that is
     float lux = 0.5 * w.cosine.z;
     vec3 soft = sampled > 1e-9 ? diffuse * (lux / sampled) : c.diffuse * lux, shiny = vec3(0.0), L;
+#ifdef SHAPED
+    filters = peak > 0.0 ? filters : 0;
+#endif
     if (GLOSSY) {
         float share = lobe_share(w.ltc, w.frame, w.base, L);
         vec3 dielectric, metal, reflected, refracted;
@@ -224,12 +252,19 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
         split_base(c, dielectric, metal, reflected, refracted);
         shiny = reflected * (share * c.mirror);
         if (RICH && c.s.coat_weight > 0.0 && !c.inside) shiny *= coat_pass(c.s, clamp(dot(c.N, L), 0.0, 1.0));
+#ifdef SHAPED
+        for (int f = 0; f < filters; f++) shiny *= filtered(h, L);
+#endif
     }
     if (RICH && c.w_coat > 0.0) {
         float share = lobe_share(w.coat_ltc, w.coat_frame, w.coat, L);
         float fresnel = fresnel_dielectric(clamp(dot(c.V, unit(c.V + L)), 0.0, 1.0), c.s.coat_ior);
         float whole = max(whole_fresnel(w.coat_ltc, w.coat_frame, c.V, c.s.coat_ior) * c.coat_mirror, 1e-6);
-        shiny += c.w_coat * fresnel * mix(1.0, c.coat_share / whole, share) * share * c.coat_mirror;
+        vec3 coat = vec3(c.w_coat * fresnel * mix(1.0, c.coat_share / whole, share) * share * c.coat_mirror);
+#ifdef SHAPED
+        for (int f = 0; f < filters; f++) coat *= filtered(h, L);
+#endif
+        shiny += coat;
     }
     diffuse = mix(diffuse, soft, large);
     specular = mix(specular, shiny + through, peak);

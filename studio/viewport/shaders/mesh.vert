@@ -25,13 +25,20 @@ out vec4 v_uv;
 out vec4 v_color;
 flat out uvec4 v_row;    // instance, material, part, object
 flat out float v_mirror; // -1 where the instance turns the winding
+#ifdef LINKED
+flat out uint v_link;    // the set of receivers that the instance belongs to
+#endif
 
 invariant gl_Position;
 
 void main() {
     int row = draw_base < 0 ? int(in_part) : draw_base + gl_InstanceID;
     v_row = texelFetch(draws_table, ivec2(row % PER_LINE, row / PER_LINE), 0);
-    mat4x3 world = fetch_instance(int(v_row.x)).open;
+    Instance instance = fetch_instance(int(v_row.x));
+    mat4x3 world = instance.open;
+#ifdef LINKED
+    v_link = instance.link;
+#endif
     v_position = mat3(world) * in_position + (world[3] - eye);
     vec3 normal = vec3(in_normal.xyz) * (1.0 / 32767.0);
     vec3 yz = cross(world[1], world[2]);

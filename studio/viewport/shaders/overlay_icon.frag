@@ -77,6 +77,13 @@ vec2 glyph(int kind, vec2 p) {
     if (kind == 11) return vec2(min(ring(p, 0.62), min(min(segment(p, vec2(0.4, 0.0), vec2(0.95, 0.0)), segment(p, vec2(-0.4, 0.0), vec2(-0.95, 0.0))),
                                 min(segment(p, vec2(0.0, 0.4), vec2(0.0, 0.95)), segment(p, vec2(0.0, -0.4), vec2(0.0, -0.95))))), length(p) - 0.14);
     if (kind == 12) return vec2(min(segment(p, vec2(0.0, 0.45), vec2(0.0, 0.95)), segment(p, vec2(0.0, -0.45), vec2(0.0, -0.95))), length(p) - 0.48);
+    if (kind == 13) {  // portal: a window with light falling through
+        vec2 q = p - vec2(0.0, 0.20);
+        float bars = min(segment(q, vec2(0.0, -0.36), vec2(0.0, 0.36)), segment(q, vec2(-0.52, 0.0), vec2(0.52, 0.0)));
+        float strokes = min(abs(box(q, vec2(0.52, 0.36), 0.05)), bars);
+        strokes = min(strokes, segment(p, vec2(-0.34, -0.34), vec2(-0.52, -0.62)));
+        return vec2(min(strokes, segment(p, vec2(0.34, -0.34), vec2(0.52, -0.62))), FAR);
+    }
     return vec2(FAR, length(p) - 0.72);
 }
 

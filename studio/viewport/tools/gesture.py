@@ -74,6 +74,7 @@ class Gesture:
         self.numbers = NumericEntry()
         self.pointer = self.start = np.array(at, np.float64)  # where it would be if Shift did not slow it down
         self._last = self.pointer
+        self._ratio = viewer.pixel_ratio  # that `pointer` is in
         self._turned, self._before = 0.0, 0.0
         self._value: float | F64 = 0.0
         self._set_lock(handle)
@@ -317,6 +318,7 @@ class Gesture:
     def draw(self) -> Drawing:
         """Lines along what the gesture is locked to, the angle gone through, the value beside the pointer."""
         eye, ratio, axes = self.eye, self.viewer.pixel_ratio, self.axes
+        drawn = ratio / self._ratio  # while a picture with fewer pixels is drawn, less than 1
         parts = []
         if self.lock != "free" and self.kind != "rotate":
             far = max(self.eye.camera.pivot_m, eye.metres(self.pivot) * 1000.0) * 20.0
@@ -330,11 +332,11 @@ class Gesture:
             parts.append(self._pie(eye))
         centre = eye.pixel(self.pivot)
         if self.handle == "" and self.kind != "move" and np.isfinite(centre).all():
-            a, b = np.append(centre, 0.0), np.append(self.pointer, 0.0)
+            a, b = np.append(centre, 0.0), np.append(self.pointer * drawn, 0.0)
             parts.append(
                 Drawing(lines=lines(a, b, (0.9, 0.9, 0.92, 0.8), width=1.2 * ratio, mode=SCREEN, dash=5 * ratio))
             )
-        x, y = self._last.tolist()
+        x, y = (self._last * drawn).tolist()
         parts.append(Drawing(labels=(Label(x + 18 * ratio, y + 20 * ratio, self.amount(), (1.0, 1.0, 1.0, 1.0)),)))
         return joined(parts)
 

@@ -10,12 +10,14 @@ from typing import Literal
 
 from studio.viewport.snapping import Snapping
 
-Mode = Literal["select", "move", "rotate", "scale"]
+Mode = Literal["select", "move", "rotate", "scale", "place"]
+Placing = Literal["highlight", "illumination", "shadow", "orbit"]
 Space = Literal["world", "local", "parent", "view"]
 Pivot = Literal["median", "bounds", "active", "individual"]
 Preset = Literal["blender", "maya", "houdini"]
 
-MODES: tuple[Mode, ...] = ("select", "move", "rotate", "scale")
+MODES: tuple[Mode, ...] = ("select", "move", "rotate", "scale", "place")
+PLACINGS: tuple[Placing, ...] = ("highlight", "illumination", "shadow", "orbit")
 SPACES: tuple[Space, ...] = ("world", "local", "parent", "view")
 PIVOTS: tuple[Pivot, ...] = ("median", "bounds", "active", "individual")
 PRESETS: tuple[Preset, ...] = ("blender", "maya", "houdini")
@@ -25,11 +27,13 @@ PRESETS: tuple[Preset, ...] = ("blender", "maya", "houdini")
 class ToolSettings:
     """Set freely at any time; a gesture that is going on keeps what it began with.
 
-    `mode` is the gizmo shown, `space` its axes, `pivot` what a selection turns and scales about ("individual": each
-    about itself), `preset` the navigation. `light_handles` shows manipulators of lights and cameras.
+    `mode` is the gizmo shown ("place": none, lights are put where their `placing` falls under the pointer), `space`
+    its axes, `pivot` what a selection turns and scales about ("individual": each about itself), `preset` the
+    navigation. `light_handles` shows manipulators of lights and cameras.
     """
 
     mode: Mode = "move"
+    placing: Placing = "highlight"
     space: Space = "world"
     pivot: Pivot = "median"
     preset: Preset = "blender"

@@ -90,6 +90,9 @@ class Viewer(Protocol):
     def pick_rectangle(self, x0: float, y0: float, x1: float, y1: float) -> frozenset[Id]:
         """Objects that show in a rectangle."""
 
+    def dominant(self, x: float, y: float) -> tuple[Id, float] | None:
+        """The light, or the object that shines, which brings most to the surface under a pixel, and its share."""
+
     def redraw(self) -> None:
         """Ask for a new frame; many asks make one."""
 

@@ -30,9 +30,10 @@ from studio.viewport.tools import visibility
 from studio.viewport.tools.events import Button, KeyEvent, PointerEvent, WheelEvent
 from studio.viewport.tools.keys import KEYS
 from studio.viewport.tools.light_handles import HandleTool
+from studio.viewport.tools.light_placing import PlaceTool
 from studio.viewport.tools.path_points import PointTool
 from studio.viewport.tools.select import SelectTool
-from studio.viewport.tools.settings import MODES, Mode, ToolSettings
+from studio.viewport.tools.settings import MODES, Mode, Placing, ToolSettings
 from studio.viewport.tools.standpoint import Standpoint
 from studio.viewport.tools.tool import Tool, Viewer
 from studio.viewport.tools.transform import TransformTool
@@ -55,6 +56,7 @@ class ViewportTools:
         self.transform = TransformTool(viewer, self.settings)
         self.handles = HandleTool(viewer, self.settings)
         self.points = PointTool(viewer, self.settings)
+        self.placing = PlaceTool(viewer, self.settings)
         self._motion = MotionCaches()
         self.selecting = SelectTool(viewer)
         self._hand: Tool | None = None  # the tool whose gesture a button began
@@ -97,7 +99,7 @@ class ViewportTools:
             self._begun = False
             self.viewer.cursor(_CURSORS[str(self.navigator.action)])
             return True
-        for tool in (self.points, self.handles, self.transform, self.selecting):
+        for tool in (self.points, self.handles, self.transform, self.placing, self.selecting):
             if tool.press(event):
                 self._hand = tool
                 return True
@@ -136,11 +138,14 @@ class ViewportTools:
         over = self.points.hover(event) or self.handles.hover(event)
         outside = PointerEvent("leave", event.x, event.y)
         over = self.transform.hover(outside if over else event) or over
+        over = self.placing.hover(outside if over else event) or over
         self.transform.at = (event.x, event.y)
         return self.selecting.hover(outside if over else event) or over
 
     def wheel(self, event: WheelEvent) -> bool:
         """Feed a wheel event: zoom to the cursor; the speed while flying."""
+        if self._hand is self.placing and event.dy:
+            return self.placing.wheel(event)
         if not event.dy or self._hand is not None or self.transform.busy:
             return self._hand is not None or self.transform.busy  # a view that moves would move what is in hand
         camera = self.viewer.camera
@@ -203,7 +208,9 @@ class ViewportTools:
     @property
     def hovered(self) -> Id:
         """The entity under the pointer, "" for none, for the renderer's outline."""
-        return "" if self._hand is not None or self.transform.busy else self.selecting.hovered
+        if self._hand is not None or self.transform.busy:
+            return ""
+        return self.placing.named[0] if self.placing.named is not None else self.selecting.hovered
 
     # --- navigation --------------------------------------------------------------------------------------------------
     def _about(self) -> F64 | None:
@@ -322,14 +329,20 @@ class ViewportTools:
 
     # --- tools -------------------------------------------------------------------------------------------------------
     def set_mode(self, mode: Mode) -> None:
-        """Choose "select", "move", "rotate" or "scale"."""
+        """Choose "select", "move", "rotate", "scale" or "place"."""
         if mode in MODES:
             self.settings.mode = mode
             self.viewer.redraw()
 
+    def place(self, placing: Placing) -> None:
+        """Take the place tool, for lights: by their "highlight", "illumination", "shadow" or in "orbit"."""
+        self.settings.mode, self.settings.placing = "place", placing
+        self.placing.pivot = None
+        self.viewer.redraw()
+
     def begin(self, mode: Mode) -> bool:
         """Start a transform that follows the pointer without a button (Blender's G, R, S)."""
-        return mode != "select" and self._hand is None and self.transform.begin(mode)
+        return mode != "select" and mode != "place" and self._hand is None and self.transform.begin(mode)
 
     def cancel(self) -> None:
         """End any gesture as if it had never begun."""
@@ -399,7 +412,7 @@ class ViewportTools:
         return batch
 
     def _drawn(self) -> tuple[Drawing, ...]:
-        tools = (self.transform, self.handles, self.points, self.selecting)
+        tools = (self.transform, self.handles, self.points, self.placing, self.selecting)
         return tuple(drawing for tool in tools for drawing in tool.draw())
 
     def _moving(self) -> Drawing:

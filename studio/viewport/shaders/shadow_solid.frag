@@ -1,0 +1,2 @@
+// Depth alone, of casters without holes.
+void main() {}
