@@ -91,14 +91,19 @@ class Lighting:
         self._domes = context.texture((1, 1), 4, np.zeros(4, np.float32).tobytes(), dtype="f4")
         self._atlas = Atlas({}, {}, (1, 1))
         self._flat: FlatScene | None = None
-        self._shaped = False
+        self._shaped = self._pictured = False
         self._patches: list[F64] = []  # of every row of lights
         self._means: dict[tuple[str, int], F64] = {}
 
     @property
     def shaped(self) -> bool:
-        """Whether any light is shaped by direction or has a picture, so that programs need SHAPED."""
+        """Whether any light is shaped by direction, so that programs need SHAPED."""
         return self._shaped
+
+    @property
+    def pictured(self) -> bool:
+        """Whether any light has a picture, which a view at rest reads: then programs need SHAPED too."""
+        return self._pictured
 
     @property
     def bytes(self) -> int:
@@ -115,7 +120,7 @@ class Lighting:
             return  # a mesh light's place stands in its row, so instances do not matter
         self._patches = self._patched(flat, before)
         self._sync_domes(flat)
-        self._shaped = bool(shaped_lights(flat.lights).any() or _flat_tiles_of(flat))
+        self._shaped, self._pictured = bool(shaped_lights(flat.lights).any()), bool(_flat_tiles_of(flat))
         rows = self.rows(flat)
         lines = -(-max(len(rows), 1) // PER_LINE)
         if self._table.height < lines:

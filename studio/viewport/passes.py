@@ -105,9 +105,10 @@ class Passes:
         for numbers in place of colours: lamp + 1, its share, the share of what the surface emits. `contact` looks for
         what is in a light's way in the depth of the picture (`_draw_ahead`)."""
         mode = _MODES[look.mode]
+        lighting = self._scene.lighting
         wanted = {
             "LINKED": self._scene.linked,
-            "SHAPED": self._scene.lighting.shaped,
+            "SHAPED": lighting.shaped or (lighting.pictured and frame.uniforms["still_turn"] > 0),
             "SHADOWS": look.shadows and self._shadows.ready and mode in (0, 1, 5),
         }
         more = {name: 1 for name, on in wanted.items() if on}
