@@ -8,6 +8,7 @@ would take longer than a hand waits, it is drawn with fewer pixels, so the windo
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -244,6 +245,7 @@ class View:
                 selected=frozenset(self.document.selection) if self._overlays.outlines else frozenset(),
                 hovered=self.tools.hovered,
                 overlay=self.batch,
+                shadow_seconds=math.inf if whole else None,  # a picture that is kept has all of its shadows
             )
             self.stage.device.flush()
         finally:
