@@ -30,6 +30,7 @@ from studio.viewport.tools.placing import Fields, Movers, movers, stood
 from studio.viewport.tools.rays import Eye
 from studio.viewport.tools.settings import ToolSettings
 from studio.viewport.tools.stroke import Stroke
+from studio.viewport.tools.stroke_tool import StrokeTool
 from studio.viewport.tools.tool import Viewer
 
 F64 = NDArray[np.float64]
@@ -53,21 +54,12 @@ class _Pull:
     target: F64
 
 
-class HandleTool:
+class HandleTool(StrokeTool[_Pull]):
     """The handles of the light or camera that was selected last."""
 
     def __init__(self, viewer: Viewer, settings: ToolSettings) -> None:
-        self.viewer, self.settings = viewer, settings
+        super().__init__(viewer, settings)
         self.hot = ""
-        self._pull: _Pull | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a handle is being pulled."""
-        return self._pull is not None
-
-    def _eye(self) -> Eye:
-        return Eye(self.viewer.camera, *self.viewer.size)
 
     def active(self) -> Id:
         """The light or camera whose handles show, "" for none."""
@@ -127,7 +119,7 @@ class HandleTool:
             return True
         at = np.array([event.x, event.y])
         stroke = Stroke(self.viewer, grip.label, them.ids)
-        self._pull = _Pull(grip, id_, them, stroke, at, at, at, NumericEntry(slots=1), grip.at.copy())
+        self._drag = _Pull(grip, id_, them, stroke, at, at, at, NumericEntry(slots=1), grip.at.copy())
         self.hot = grip.name
         self.viewer.cursor("cross" if grip.name == AIMED else "size")
         return True
@@ -145,7 +137,7 @@ class HandleTool:
 
     def move(self, event: PointerEvent) -> bool:
         """Pull."""
-        pull = self._pull
+        pull = self._drag
         if pull is None:
             return False
         now = np.array([event.x, event.y])
@@ -154,38 +146,13 @@ class HandleTool:
         self._update(pull, "ctrl" in event.modifiers)
         return True
 
-    def release(self, event: PointerEvent) -> bool:
-        """Let go."""
-        if self._pull is None or event.button != "left":
-            return False
-        self._pull.stroke.finish()
-        self._over()
-        return True
-
-    def key(self, event: KeyEvent) -> bool:
-        """Digits, Enter and Esc."""
-        pull = self._pull
-        if pull is None:
-            return False
-        if event.kind == "press" and event.key == "escape":
-            self.cancel()
-        elif event.kind == "press" and event.key == "enter":
-            pull.stroke.finish()
-            self._over()
-        elif pull.grip.name != AIMED and pull.numbers.key(event):
-            self._update(pull, "ctrl" in event.modifiers)
-        return True
-
-    def cancel(self) -> None:
-        """Put it back."""
-        if self._pull is not None:
-            self._pull.stroke.cancel()
-            self._over()
+    def _typed(self, drag: _Pull, event: KeyEvent) -> None:
+        if drag.grip.name != AIMED and drag.numbers.key(event):
+            self._update(drag, "ctrl" in event.modifiers)
 
     def _over(self) -> None:
-        self._pull, self.hot = None, ""
-        self.viewer.cursor("")
-        self.viewer.redraw()
+        self.hot = ""
+        super()._over()
 
     # --- what a pull does --------------------------------------------------------------------------------------------
     def _update(self, pull: _Pull, ctrl: bool) -> None:
@@ -243,7 +210,7 @@ class HandleTool:
     # --- drawing -----------------------------------------------------------------------------------------------------
     def draw(self) -> tuple[Drawing, ...]:
         """Dots to grab; beside the one in hand, its value."""
-        pull, ratio, eye = self._pull, self.viewer.pixel_ratio, self._eye()
+        pull, ratio, eye = self._drag, self.viewer.pixel_ratio, self._eye()
         grips = self.grips()
         if pull is not None:
             grips = [grip for grip in grips if grip.name == pull.grip.name]
@@ -251,7 +218,7 @@ class HandleTool:
 
     def _drawn(self, grip: Grip, eye: Eye, ratio: float) -> Drawing:
         hot = grip.name == self.hot
-        at = self._pull.target if self._pull is not None and grip.name == AIMED else grip.at
+        at = self._drag.target if self._drag is not None and grip.name == AIMED else grip.at
         colour = HOVERED if hot else _HANDLE
         dot = np.zeros(1, ICON)
         dot["at"], dot["rgba"], dot["mode"], dot["flags"] = at, (*colour, 1.0), FRONT, BARE
@@ -265,8 +232,8 @@ class HandleTool:
         pixel = eye.pixel(at)
         if hot and np.isfinite(pixel).all():
             text = grip.label if grip.name == AIMED else f"{grip.label} {self._now(grip)}"
-            if self._pull is not None and self._pull.numbers.active:
-                text += f"   [{self._pull.numbers.shown()}]"
+            if self._drag is not None and self._drag.numbers.active:
+                text += f"   [{self._drag.numbers.shown()}]"
             labels = (Label(float(pixel[0]) + 14 * ratio, float(pixel[1]) - 14 * ratio, text, (1.0, 1.0, 1.0, 1.0)),)
         return Drawing(lines=rows if grip.tether is not None else NO_LINES, icons=dot, labels=labels)
 

@@ -28,11 +28,11 @@ from studio.viewport.navigation import rotation
 from studio.viewport.overlay_records import BARE, FRONT, ICON, Drawing, Label, joined, lines
 from studio.viewport.overlays import GLYPHS
 from studio.viewport.tools.aiming import aimed
-from studio.viewport.tools.events import KeyEvent, PointerEvent, WheelEvent
+from studio.viewport.tools.events import PointerEvent, WheelEvent
 from studio.viewport.tools.placing import Fields, Movers, movers, stood
-from studio.viewport.tools.rays import Eye
 from studio.viewport.tools.settings import Placing, ToolSettings
 from studio.viewport.tools.stroke import Stroke
+from studio.viewport.tools.stroke_tool import StrokeTool
 from studio.viewport.tools.tool import Viewer
 
 F64 = NDArray[np.float64]
@@ -84,25 +84,19 @@ class _Drag:
     turn: F64 = field(default_factory=lambda: np.zeros(2))  # of an orbit: sideways, up
 
 
-class PlaceTool:
+class PlaceTool(StrokeTool[_Drag]):
     """The place tool. It is at work while `settings.mode` is "place"."""
 
     def __init__(self, viewer: Viewer, settings: ToolSettings) -> None:
-        self.viewer, self.settings = viewer, settings
+        super().__init__(viewer, settings)
         self.pivot: F64 | None = None  # of shadows
         self.named: tuple[Id, float] | None = None  # the light that brings most under the pointer, and its share
-        self._drag: _Drag | None = None
         self._pointer = (0.0, 0.0)  # in logical pixels: a picture may be drawn with fewer pixels than it is shown with
 
     @property
     def on(self) -> bool:
         """Whether the tool is the chosen one."""
         return self.settings.mode == "place"
-
-    @property
-    def busy(self) -> bool:
-        """Whether a light is being placed."""
-        return self._drag is not None
 
     # --- events ------------------------------------------------------------------------------------------------------
     def hover(self, event: PointerEvent) -> bool:
@@ -192,41 +186,11 @@ class PlaceTool:
         self._update()
         return True
 
-    def release(self, event: PointerEvent) -> bool:
-        """Keep it."""
-        if self._drag is None or event.button != "left":
-            return False
-        self._drag.stroke.finish()
-        self._over()
-        return True
-
-    def key(self, event: KeyEvent) -> bool:
-        """Esc takes it back, Enter keeps it."""
-        if self._drag is None:
-            return False
-        if event.kind == "press" and event.key == "escape":
-            self.cancel()
-        elif event.kind == "press" and event.key == "enter":
-            self._drag.stroke.finish()
-            self._over()
-        return True
-
-    def cancel(self) -> None:
-        """Put it back."""
-        if self._drag is not None:
-            self._drag.stroke.cancel()
-            self._over()
-
-    def _over(self) -> None:
-        self._drag = None
-        self.viewer.cursor("")
-        self.viewer.redraw()
-
     # --- what a drag does --------------------------------------------------------------------------------------------
     def _placed(self, drag: _Drag) -> F64 | None:
         """The rigid matrix (3, 4) of the light that leads; None where it has no answer."""
         own = rigid(drag.them.world[drag.lead][None])[0]
-        eye = Eye(self.viewer.camera, *self.viewer.size)
+        eye = self._eye()
         view, target = -eye.towards(drag.at), drag.at
         place: F64 | None
         if drag.placing == "highlight":

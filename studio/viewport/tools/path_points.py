@@ -18,10 +18,10 @@ from studio.viewport.overlay_motion import PATH
 from studio.viewport.overlay_records import BARE, FRONT, ICON, Drawing, Label
 from studio.viewport.overlays import ACTIVE, GLYPHS, HOVERED
 from studio.viewport.snapping import grid_spacing, rounded
-from studio.viewport.tools.events import KeyEvent, PointerEvent
-from studio.viewport.tools.rays import Eye
+from studio.viewport.tools.events import PointerEvent
 from studio.viewport.tools.settings import ToolSettings
 from studio.viewport.tools.stroke import Stroke
+from studio.viewport.tools.stroke_tool import StrokeTool
 from studio.viewport.tools.tool import Viewer
 
 F64 = NDArray[np.float64]
@@ -43,22 +43,13 @@ class _Drag:
     stroke: Stroke
 
 
-class PointTool:
+class PointTool(StrokeTool[_Drag]):
     """The points of the path that was selected last."""
 
     def __init__(self, viewer: Viewer, settings: ToolSettings) -> None:
-        self.viewer, self.settings = viewer, settings
+        super().__init__(viewer, settings)
         self.hot = -1
         self._chosen: tuple[Id, int] = ("", -1)
-        self._drag: _Drag | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a point is being dragged."""
-        return self._drag is not None
-
-    def _eye(self) -> Eye:
-        return Eye(self.viewer.camera, *self.viewer.size)
 
     def active(self) -> Id:
         """The path whose points show, "" for none."""
@@ -153,36 +144,6 @@ class PointTool:
         self.viewer.status(f"Point {drag.index + 1}: {where} m")
         self.viewer.redraw()
         return True
-
-    def release(self, event: PointerEvent) -> bool:
-        """Let go."""
-        if self._drag is None or event.button != "left":
-            return False
-        self._drag.stroke.finish()
-        self._over()
-        return True
-
-    def key(self, event: KeyEvent) -> bool:
-        """Enter and Esc."""
-        if self._drag is None:
-            return False
-        if event.kind == "press" and event.key == "escape":
-            self.cancel()
-        elif event.kind == "press" and event.key == "enter":
-            self._drag.stroke.finish()
-            self._over()
-        return True
-
-    def cancel(self) -> None:
-        """Put it back."""
-        if self._drag is not None:
-            self._drag.stroke.cancel()
-            self._over()
-
-    def _over(self) -> None:
-        self._drag = None
-        self.viewer.cursor("")
-        self.viewer.redraw()
 
     # --- drawing -----------------------------------------------------------------------------------------------------
     def draw(self) -> tuple[Drawing, ...]:
