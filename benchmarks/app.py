@@ -9,7 +9,6 @@ scene, whose file is read by a thread meanwhile, until it is shown. Needs a disp
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand import scenes
 from benchmarks.stand.display import on_a_display
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 
 WINDOW_S = 3.0
 _LIMIT_S = 120.0
@@ -75,17 +74,14 @@ def measure(scene: Path | None, *, turns: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("scene", nargs="?", type=Path, default=scenes.shared() / "hall300p.glb")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not on_a_display():
         return
     rows = measure(args.scene.resolve() if args.scene.is_file() else None, turns=args.turns)
-    command = " ".join(["python benchmarks/app.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

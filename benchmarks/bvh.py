@@ -11,7 +11,6 @@ build in 5 s, 220 bytes a triangle.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers.ours import clocks, start
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, say, targets, tell
 from studio.assets.demo.dressing import Stage
 from studio.assets.demo.shapes import sheet
 from studio.scene.flat import FlatScene
@@ -143,17 +142,14 @@ def _trace(tracer: object, kernel: object, beams: object, found: object) -> None
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--triangles", type=int, default=1_000_000)
     parser.add_argument("--rays", type=int, default=1_000_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     rows = measure(args.triangles, args.rays, threads=args.threads, device=args.device)
-    command = " ".join(["python benchmarks/bvh.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ Xvfb where there is none.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand.display import on_a_display, own_folders
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 
 FRAME_MS = 1000.0 / 60.0
 LIGHTS, KEYS = 125, 100
@@ -144,18 +143,15 @@ def measure(steps: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not on_a_display():
         return
     with own_folders():
         rows = measure(args.steps)
-    command = " ".join(["python benchmarks/curves.py", *sys.argv[1:]])
     columns = dict(TARGET_COLUMNS) | {"p95": "95th percentile", "cpu": "processor"}
-    report(rows, columns, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, columns, args)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ back and compared. In a job none of this is waited for: a thread writes a frame 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ import OpenImageIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.stand.measure import Row, machine, report
+from benchmarks.stand.measure import Row, machine, options, tell
 from studio.render.output import Part, Picture, write_image
 
 
@@ -115,9 +114,7 @@ def same(one: Path, other: Path) -> float:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python benchmarks/exr.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser = options(__doc__)
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--runs", type=int, default=3)
@@ -154,8 +151,7 @@ def main() -> int:
                     **machine(),
                 }
                 told.append(row)
-    command = " ".join(["python benchmarks/exr.py", *sys.argv[1:]])
-    report(told, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(told, COLUMNS, args)
     return 0
 
 

@@ -10,7 +10,6 @@ compiled before, but for the row that says otherwise. Targets: 0.6 s for an edit
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import threading
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import studio
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, say, targets, tell
 from studio.render.interactive import InteractiveRender
 from studio.render.live_frame import LiveFrame
 from studio.render.settings import RenderSettings
@@ -175,22 +174,19 @@ def drag(bench: Bench, scene: Scene, flat: FlatScene, settings: RenderSettings) 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("scene", nargs="?", type=Path, default=scenes.shared() / "hall300.glb")
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not args.scene.is_file():
         say(f"there is no {args.scene}, so nothing was measured")
         return
     width, height = (int(n) for n in args.size.split("x"))
     rows = measure(args.scene, size=(width, height), turns=args.turns, device=args.device, threads=args.threads)
-    command = " ".join(["python benchmarks/interactive.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ render for both together.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import studio
-from benchmarks.stand.measure import Row, machine, report
+from benchmarks.stand.measure import Row, machine, options, tell
 from studio.render.export import ExportSettings, look_of, render_settings
 from studio.render.queue import Queue
 from studio.render.queue_run import Runner
@@ -85,9 +84,7 @@ def plain(session: RenderSession, scene: Scene, settings: ExportSettings, folder
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python benchmarks/jobs.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser = options(__doc__)
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--frames", type=int, default=3)
@@ -125,8 +122,7 @@ def main() -> int:
         "met": queued[0] / alone[0] - 1 <= TARGET / 100,
         **machine(),
     }
-    command = " ".join(["python benchmarks/jobs.py", *sys.argv[1:]])
-    report([row], COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell([row], COLUMNS, args)
     return 0
 
 

@@ -11,7 +11,6 @@ layers and the beauty, and what it takes to read one layer and the beauty at a v
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -26,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import Row, machine, report, say, targets
+from benchmarks.stand.measure import Row, machine, options, say, targets, tell
 from studio.render.light_layers import open_layers
 
 MOST_TIME, MOST_MEMORY, MOST_OFF = 1.5, 1000.0, 1e-4
@@ -104,9 +103,7 @@ def scene_file(folder: Path) -> Path:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python benchmarks/layers.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser = options(__doc__)
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--runs", type=int, default=1)
@@ -143,8 +140,7 @@ def main() -> int:
     plain_row = {"what": f"one layer at {args.read}", "value": round(milliseconds, 1), "unit": "ms", "target": None}
     told.append(plain_row | {"met": None} | machine())
     told.append({"what": "size of the file", "value": round(size, 1), "unit": "MB", "target": None} | machine())
-    command = " ".join(["python benchmarks/layers.py", *sys.argv[1:]])
-    report(told, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(told, COLUMNS, args)
     return 0
 
 

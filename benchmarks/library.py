@@ -11,7 +11,6 @@ the second. Medians, and the 95th percentile beside them. Needs a display; start
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -24,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand.display import on_a_display, own_folders
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 
 FRAME_MS, SEARCH_MS = 1000.0 / 60.0, 5.0
 QUERIES = ("", "oak", "oak chair", "mutou", "mt", "木", "kind:hdri", "tag:wood chair", "set07 brass", "fav")
@@ -138,18 +137,15 @@ def scrolled(qt: Any, application: Any, steps: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--assets", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not on_a_display():
         return
     with own_folders() as folder:
         rows = measure(args.assets, args.steps, folder)
-    command = " ".join(["python benchmarks/library.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

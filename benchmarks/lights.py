@@ -11,7 +11,6 @@ the hall; with --points they are points, and what grows is the picking alone. Ta
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers.ours import clocks, start
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 from studio.render.settings import RenderSettings
 
 GROWTH = 0.10
@@ -66,7 +65,7 @@ def measure(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--lamps", default="300,1000")
     parser.add_argument("--points", action="store_true", help="lamps are points")
     parser.add_argument("--turns", type=int, default=7)
@@ -74,16 +73,13 @@ def main() -> None:
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     width, height = (int(n) for n in args.size.split("x"))
     names = [f"hall:{int(n)}{':point' if args.points else ''}" for n in args.lamps.split(",")]
     rows = measure(
         names, turns=args.turns, samples=args.samples, size=(width, height), threads=args.threads, device=args.device
     )
-    command = " ".join(["python benchmarks/lights.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ two take turns in one process, so that noise of the machine meets both; the rati
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from dataclasses import replace
@@ -23,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers.ours import clocks, start
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
 from studio.scene.lights import SHADOW_LINKED
@@ -99,7 +98,7 @@ def measure(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--lamps", type=int, default=300)
     parser.add_argument("--sets", type=int, default=16)
     parser.add_argument("--left-out", type=float, default=0.1)
@@ -109,8 +108,6 @@ def main() -> None:
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     width, height = (int(n) for n in args.size.split("x"))
     rows = measure(
@@ -124,8 +121,7 @@ def main() -> None:
         threads=args.threads,
         device=args.device,
     )
-    command = " ".join(["python benchmarks/linking.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

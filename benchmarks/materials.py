@@ -16,7 +16,6 @@ Of balls in APPROXIMATED the viewport shows less than there is, as docs/viewport
 
 from __future__ import annotations
 
-import argparse
 import functools
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.parity import displayed
-from benchmarks.stand.measure import Row, machine, report, say
+from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.render.session import RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.entities import Camera, MeshObject
@@ -292,21 +291,18 @@ def _keep(path: Path, cells: Sequence[F32]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--balls", default=",".join(BALLS))
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     names = args.balls.split(",")
     if unknown := sorted(set(names) - set(BALLS)):
         parser.error(f"no ball is called {', '.join(unknown)}; choose from {', '.join(BALLS)}")
     rows = measure(names, size=args.size, samples=args.samples, depth=args.depth, picture=args.picture)
-    command = " ".join(["python benchmarks/materials.py", *sys.argv[1:]])
-    report(rows, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ threads) beside them. Needs a display; starts Xvfb where there is none.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand.display import on_a_display, own_folders
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 
 SIZE = (960, 540)
 STEP_MS = 16.0
@@ -148,18 +147,15 @@ def measure(steps: int, count: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--lights", type=int, default=300)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not on_a_display():
         return
     with own_folders():
         rows = measure(args.steps, args.lights)
-    command = " ".join(["python benchmarks/mixer.py", *sys.argv[1:]])
-    report(rows, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, COLUMNS, args)
 
 
 if __name__ == "__main__":

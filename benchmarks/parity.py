@@ -11,7 +11,6 @@ keeps tracer, viewport and four times their difference, one above the other, a f
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand import balls
-from benchmarks.stand.measure import Row, machine, report, say
+from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.render.session import RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
@@ -113,17 +112,14 @@ def _keep(path: Path, picture: F32) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--balls", default=",".join(balls.BALLS))
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     rows = measure(args.balls.split(","), size=args.size, samples=args.samples, pictures=args.pictures)
-    command = " ".join(["python benchmarks/parity.py", *sys.argv[1:]])
-    report(rows, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ and the best of three turns. Target: 8 ms a frame to evaluate and flatten.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -23,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 from studio.scene.animation import AUTO, FREE, Curve, make_curve
 from studio.scene.document import Document
 from studio.scene.entities import Camera, Entity, Group, MeshObject
@@ -171,17 +170,14 @@ def measure(lights: int, vertices: int, joints: int, frames: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--lights", type=int, default=300)
     parser.add_argument("--vertices", type=int, default=20_000)
     parser.add_argument("--joints", type=int, default=60)
     parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     rows = measure(args.lights, args.vertices, args.joints, args.frames)
-    command = " ".join(["python benchmarks/scrub.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ seconds until its kernels were ready. Targets: 4 s and 30 s.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -23,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, say, targets, tell
 
 FIRST_SAMPLE_S, COMPILATION_S = 4.0, 30.0
 SAMPLES = 8
@@ -80,20 +79,17 @@ def measure(scene: Path, *, turns: int, device: str, threads: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("scene", nargs="?", type=Path, default=scenes.shared() / "hall300.glb")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not args.scene.is_file():
         say(f"there is no {args.scene}, so nothing was measured")
         return
     rows = measure(args.scene.resolve(), turns=args.turns, device=args.device, threads=args.threads)
-    command = " ".join(["python benchmarks/start.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ there is none.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.curves import FRAME_MS, timed
 from benchmarks.stand.display import on_a_display, own_folders
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 
 EDIT_MS = 16.0
 COLUMNS = dict(TARGET_COLUMNS) | {"p95": "95th percentile", "cpu": "processor"}
@@ -122,17 +121,14 @@ def _measured(qt: Any, application: Any, count: int, steps: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not on_a_display():
         return
     with own_folders():
         rows = measure(args.steps)
-    command = " ".join(["python benchmarks/table.py", *sys.argv[1:]])
-    report(rows, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ table is from the exact one on random colours of 20 stops, in steps of 255: mean
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.stand.measure import Row, machine, report, say
+from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.render.export import FORMATS, ExportSettings
 from studio.render.export_names import export_names
 from studio.render.output import Part, Picture, write_image
@@ -119,9 +118,7 @@ def error() -> Row:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python benchmarks/video.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser = options(__doc__)
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--frames", type=int, default=72)
     args = parser.parse_args()
@@ -136,8 +133,7 @@ def main() -> int:
     for row in rows:
         row |= {"target": TARGET if row["what"].startswith("h264") else None, "error": off, **machine()}
         row["met"] = row["target"] and row["frames_per_s"] >= row["target"]
-    command = " ".join(["python benchmarks/video.py", *sys.argv[1:]])
-    report(rows, COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, COLUMNS, args)
     say(f"The view's table is off by {off['mean']} of 255 in the mean, {off['p99']} at 99 %, {off['most']} at most.")
     return 0
 

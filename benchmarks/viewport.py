@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks.peers import exchange
 from benchmarks.stand import scenes
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, say, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, say, targets, tell
 from studio.errors import StudioError
 from studio.viewport.camera import ViewCamera
 from studio.viewport.device import Device
@@ -172,14 +172,12 @@ def sync_rows(ours: Ours, state: Row) -> list[Row]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--scene", default="hall300p")
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--device", default="egl")
     parser.add_argument("--no-peer", action="store_true", help="leave EEVEE out")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     width, height = (int(n) for n in args.size.split("x"))
     try:
@@ -187,8 +185,7 @@ def main() -> int:
     except (StudioError, FileNotFoundError) as fault:
         say(str(fault))
         return 1
-    command = " ".join(["python benchmarks/viewport.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
     return 0
 
 

@@ -11,7 +11,6 @@ starts Xvfb where there is none.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -23,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand import scenes
 from benchmarks.stand.display import on_a_display, own_folders
-from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, report, targets
+from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, options, targets, tell
 
 DRAG_MS, INSPECTOR_MS = 8.0, 16.0
 _WARM_UP = 5
@@ -101,17 +100,14 @@ def measure(steps: int) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if not on_a_display():
         return
     with own_folders():
         rows = measure(args.steps)
-    command = " ".join(["python benchmarks/window.py", *sys.argv[1:]])
-    report(rows, TARGET_COLUMNS, as_json=args.json, markdown=args.markdown, command=command)
+    tell(rows, TARGET_COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ clock; both costs are given.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,20 @@ def report(rows: Iterable[Row], columns: Mapping[str, str], *, as_json: bool, ma
     where = f"{state['processor']}, {state['cores']} cores, load {' '.join(map(str, state['load_average']))}"
     print(f"`{command}` on {where}\n" if markdown else f"{command}\n{where}\n")
     print(table(listed, columns, markdown=markdown))
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """The options that every script of benchmarks has; its first line says what it measures."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    return parser
+
+
+def tell(rows: Iterable[Row], columns: Mapping[str, str], args: argparse.Namespace) -> None:
+    """`report` of the script that runs, as its `options` ask for it."""
+    command = " ".join([f"python benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    report(rows, columns, as_json=args.json, markdown=args.markdown, command=command)
 
 
 def say(text: str) -> None:
