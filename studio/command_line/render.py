@@ -141,7 +141,7 @@ def read_request(args: argparse.Namespace) -> Request:
     aovs = check_aovs(name for given in args.aov for name in given.split(","))
     layered = aovs or args.light_groups or args.light_layers or args.cryptomatte
     if layered and output.suffix.lower() not in (".exr", PART):
-        raise UsageError(f"{output.name} has no room for AOVs; write .exr, or leave --aov and its like out")
+        raise UsageError(f"{output.name} has no room for AOVs or light layers; write .exr, or leave them out")
     if args.filter not in FILTERS:
         raise UsageError(f"there is no filter {args.filter!r}; choose from {', '.join(FILTERS)}")
     if args.filter_width is not None and args.filter == "box":
