@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from studio.commands.registry import N_, command
 from studio.commands.studio import Studio
@@ -88,15 +87,9 @@ class AuditSession:
         return ids, self.auditor.removed(ids), self.auditor.cost(ids)
 
 
-_SESSIONS: WeakKeyDictionary[Studio, AuditSession] = WeakKeyDictionary()
-
-
 def session_of(studio: Studio) -> AuditSession:
     """The audit of a studio."""
-    found = _SESSIONS.get(studio)
-    if found is None:
-        found = _SESSIONS[studio] = AuditSession()
-    return found
+    return studio.own(AuditSession)
 
 
 def is_idle(studio: Studio) -> bool:

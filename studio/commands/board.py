@@ -40,7 +40,6 @@ BANK = 8  # strips of a bank, until a surface says how many it has
 MASTER = "master"
 _DARKEST = 2.0**-30
 _tokens = itertools.count()
-_boards: weakref.WeakKeyDictionary[Studio, Board]
 
 
 class Fader(msgspec.Struct, frozen=True):
@@ -397,11 +396,6 @@ class Board:
         return rigs(self.studio.scene)
 
 
-_boards = weakref.WeakKeyDictionary()
-
-
 def board_of(studio: Studio) -> Board:
     """The board of a studio: one, whoever shows it."""
-    if studio not in _boards:
-        _boards[studio] = Board(studio)
-    return _boards[studio]
+    return studio.own(Board, studio)

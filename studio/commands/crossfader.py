@@ -148,11 +148,6 @@ class Crossfader:
         self.studio.edit(N_("Take values of a state"), rigs.apply_values, values)
 
 
-_crossfaders: weakref.WeakKeyDictionary[Studio, Crossfader] = weakref.WeakKeyDictionary()
-
-
 def crossfader_of(studio: Studio) -> Crossfader:
     """The crossfader of a studio: one, whoever moves it."""
-    if studio not in _crossfaders:
-        _crossfaders[studio] = Crossfader(studio)
-    return _crossfaders[studio]
+    return studio.own(Crossfader, studio)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from studio.commands.registry import N_, command
 from studio.commands.studio import Studio
@@ -25,16 +24,12 @@ from studio.render.lightmix_session import Frame, Loading, MixSession, load
 from studio.render.output import EXTENSIONS, replacing
 from studio.scene.entities import Id, Vec3
 
-_SESSIONS: WeakKeyDictionary[Studio, MixSession] = WeakKeyDictionary()
 _PRESET_KINDS = (".json",)
 
 
 def session_of(studio: Studio) -> MixSession:
     """The mixing desk of a studio."""
-    found = _SESSIONS.get(studio)
-    if found is None:
-        found = _SESSIONS[studio] = MixSession()
-    return found
+    return studio.own(MixSession)
 
 
 def has_layers(studio: Studio) -> bool:

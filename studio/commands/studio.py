@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from studio.commands.face import Face, Headless
 from studio.commands.preferences import Preferences, save_preferences
@@ -28,6 +28,7 @@ from studio.scene.scene import Scene
 if TYPE_CHECKING:
     from studio.assets.library import Library
 
+T = TypeVar("T")
 REMEMBERED_CALLS = 200
 RENDER_SIZE = (640, 360)
 
@@ -65,6 +66,7 @@ class Studio:
         self._flat: FlatScene | None = None
         self._flat_of: tuple[Scene, float] | None = None
         self._watchers: list[Callable[[Update], None]] = []
+        self._own: dict[type, Any] = {}
         self.document.subscribe(self._changed)
 
     # --- watching ----------------------------------------------------------------------------------------------------
@@ -214,6 +216,16 @@ class Studio:
             self._flat = flatten(*now, previous=self._flat)
             self._flat_of = now
         return self._flat
+
+    def own(self, kind: type[T], *arguments: Any) -> T:
+        """The studio's one `kind` (its board, its light mix), made of `arguments` when it is first asked for.
+
+        For what topics of commands keep beside the scene, without the studio knowing them.
+        """
+        if kind not in self._own:
+            self._own[kind] = kind(*arguments)
+        found: T = self._own[kind]
+        return found
 
     # --- doing -------------------------------------------------------------------------------------------------------
     def run(self, id_: str, /, **arguments: Any) -> object:
