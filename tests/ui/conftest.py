@@ -7,10 +7,12 @@ window manager where there is one, with preferences and data in a folder of the 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,11 +46,24 @@ def qapp_args() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def window_manager(qapp: QApplication) -> Iterator[str]:
-    """openbox, for as long as the tests run; skips where it is not installed."""
+def window_manager(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """openbox, for as long as the tests run; skips where it is not installed.
+
+    A window that is shown while the manager starts is sometimes never mapped, so it says when it has started.
+    """
     if not shutil.which("openbox"):
         pytest.skip("needs a window manager: install openbox")
-    process = subprocess.Popen(["openbox", "--sm-disable"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = tmp_path_factory.mktemp("openbox") / "started"
+    process = subprocess.Popen(
+        ["openbox", "--sm-disable", "--startup", shlex.join(["touch", str(started)])],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not started.exists():
+        assert process.poll() is None, "the window manager did not start"
+        assert time.monotonic() < until, "the window manager takes over a minute to start"
+        time.sleep(0.01)
     yield "openbox"
     process.terminate()
     process.wait(10)
