@@ -1,7 +1,7 @@
 """Entities: the things in a scene's tree. Frozen records; a scene holds them by id.
 
 Every entity has a parent, a transform and flags. Kinds are one level deep: `Group`, `MeshObject`, `Camera`, `Path`,
-`Constraint` and `studio.scene.lights.Light`. Right-handed, y up, -z forward, metres.
+`Constraint`, `Figure` and `studio.scene.lights.Light`. Right-handed, y up, -z forward, metres.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from studio.scene.arkit import ARKIT
 from studio.scene.schema import Spec, Touches, entity_kind
 
 T = Touches.TRANSFORM
@@ -24,6 +25,8 @@ CONSTRAINTS = ("look_at", "follow_path", "parent")
 SCATTERS = ("none", "grid", "ring", "curve", "surface", "instances")
 FACINGS = ("template", "out", "in", "along")
 MOST_LAMPS = 20_000
+_TURN_HELP = "Pitch (down), yaw (to its left) and roll (to its right shoulder) of the head; the neck shares them"
+_IDLE_HELP = "How much it blinks, glances about and breathes by itself"
 _RULES = SCATTERS[1:]
 _SCATTER_HELP = "A rule by which the group fills itself with copies of its template light"
 _SOURCE_HELP = "The path, the object, or the object or group whose instances carry the lights"
@@ -235,3 +238,70 @@ class Constraint(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="con
         0.0,
     )
     offset_rotation: Annotated[Quat, Spec(label="Offset rotation", only=("parent",), touches=T)] = (0.0, 0.0, 0.0, 1.0)
+
+
+class Hinge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a control of a figure turns and shifts a joint, in proportion to its weight. The turn is about `axis`, in the
+    space of the joint's parent, through the joint's own place; the turns of one joint's hinges follow each other."""
+
+    joint: Id
+    control: str
+    axis: Vec3 = (1.0, 0.0, 0.0)
+    angle_deg: float = 0.0  # at weight 1
+    shift: Vec3 = (0.0, 0.0, 0.0)  # metres, at weight 1
+
+
+class Corrective(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A shape that follows others: by the product of its drivers' weights (or the least of them), or, with a `peak`
+    other than 0, an in-between of its only driver that is whole at that weight and gone at 0 and 1."""
+
+    shape: str
+    drivers: tuple[str, ...]
+    how: str = "product"  # or "least"
+    peak: float = 0.0
+
+
+class Wrinkle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which controls bring out wrinkle map 1, 2 or 3 of a material: the sum of their weights times `gains`, within 0
+    and 1."""
+
+    material: Id
+    slot: int
+    controls: tuple[str, ...]
+    gains: tuple[float, ...]
+
+
+class FigureRig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a figure moves, besides the morphs that bear the names of its controls: joints are groups below it."""
+
+    hinges: tuple[Hinge, ...] = ()
+    correctives: tuple[Corrective, ...] = ()
+    wrinkles: tuple[Wrinkle, ...] = ()
+    head: Id = ""
+    neck: Id = ""
+    jaw: Id = ""
+    left_eye: Id = ""  # turned by the gaze: +z of the joint looks
+    right_eye: Id = ""
+    gaze_deg: tuple[float, float, float, float] = (32.0, 38.0, 28.0, 30.0)  # eyeLookIn, Out, Up, Down at weight 1
+
+
+@entity_kind
+class Figure(Entity, frozen=True, kw_only=True, omit_defaults=True, tag="figure"):
+    """A digital double: what hangs below it are its meshes and joints, and its `expression` drives them.
+
+    `controls` names the items of `expression`: Apple's 52 shapes in their order, then others. A mesh below the figure
+    wears the weight of a control on the morph of the same name. `studio.scene.figures` says how all acts together."""
+
+    controls: Annotated[tuple[str, ...], Spec(label="Controls", animatable=False, touches=Touches.GEOMETRY)] = ARKIT
+    expression: Annotated[
+        tuple[float, ...], Spec(label="Expression", lo=-1.0, hi=2.0, touches=Touches.GEOMETRY | T)
+    ] = ()
+    head_turn: Annotated[
+        Vec3, Spec(label="Head turn", unit="deg", soft_lo=-60.0, soft_hi=60.0, touches=T, help=_TURN_HELP)
+    ] = (0.0, 0.0, 0.0)
+    look_at: Annotated[Id, Spec(label="Looks at", animatable=False, touches=T)] = ""
+    look_weight: Annotated[float, Spec(label="Looks there by", lo=0.0, hi=1.0, touches=T)] = 1.0
+    lids_follow: Annotated[float, Spec(label="Lids follow the eyes", lo=0.0, hi=1.0, touches=Touches.GEOMETRY)] = 1.0
+    idle: Annotated[float, Spec(label="Idle life", lo=0.0, hi=1.0, touches=T, help=_IDLE_HELP)] = 0.0
+    idle_seed: Annotated[int, Spec(label="Idle seed", lo=0, hi=1_000_000, animatable=False, touches=T)] = 0
+    rig: FigureRig = FigureRig()

@@ -22,6 +22,10 @@ from studio.scene.schema import Spec, Touches
 M = Touches.MATERIAL
 Color = tuple[float, float, float]
 Unit = Annotated[float, Spec(lo=0.0, hi=1.0, touches=M)]
+_RADIUS_HELP = "How far light travels below the surface before it scatters, on average"
+_SECOND_HELP = "Roughness of the second lobe as a multiple of the first"
+_IRIS_HELP = "0: not an eye"
+_PUPIL_HELP = "Radius of the pupil as a share of the iris"
 
 
 def _unit(label: str) -> Spec:
@@ -71,6 +75,11 @@ class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     specular_roughness_anisotropy: Annotated[float, _unit("Anisotropy")] = 0.0
     specular_rotation_deg: Annotated[float, Spec(label="Anisotropy rotation", unit="deg", touches=M)] = 0.0
     specular_ior: Annotated[float, Spec(label="Index of refraction", lo=1.0, soft_hi=3.0, touches=M)] = 1.5
+    # beyond OpenPBR: skin shines in two lobes, one softer than the other (d'Eon and Luebke, GPU Gems 3, 2007)
+    specular_second_weight: Annotated[float, _unit("Second lobe")] = 0.0
+    specular_second_scale: Annotated[
+        float, Spec(label="Second lobe roughness", lo=0.1, hi=10.0, touches=M, help=_SECOND_HELP)
+    ] = 1.7
     transmission_weight: Annotated[float, _unit("Transmission")] = 0.0
     transmission_color: Annotated[Color, _color("Transmission colour")] = (1.0, 1.0, 1.0)
     transmission_depth: Annotated[float, Spec(label="Transmission depth", unit="m", lo=0.0, touches=M)] = 0.0
@@ -82,6 +91,15 @@ class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transmission_dispersion_abbe_number: Annotated[
         float, Spec(label="Abbe number", lo=9.0, soft_hi=91.0, touches=M)
     ] = 20.0
+    subsurface_weight: Annotated[float, _unit("Subsurface")] = 0.0
+    subsurface_color: Annotated[Color, _color("Subsurface colour")] = (0.8, 0.8, 0.8)
+    subsurface_radius: Annotated[
+        float, Spec(label="Subsurface radius", unit="m", lo=0.0, soft_hi=0.02, touches=M, help=_RADIUS_HELP)
+    ] = 0.005
+    subsurface_radius_scale: Annotated[Color, _color("Subsurface radius by colour")] = (1.0, 0.5, 0.25)
+    subsurface_scatter_anisotropy: Annotated[
+        float, Spec(label="Subsurface anisotropy", lo=-0.95, hi=0.95, touches=M)
+    ] = 0.0
     coat_weight: Annotated[float, _unit("Coat")] = 0.0
     coat_color: Annotated[Color, _color("Coat colour")] = (1.0, 1.0, 1.0)
     coat_roughness: Annotated[float, _unit("Coat roughness")] = 0.0
@@ -111,6 +129,20 @@ class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     normal_scale: Annotated[float, Spec(label="Normal map strength", touches=M)] = 1.0
     bump_scale: Annotated[float, Spec(label="Bump height", unit="m", touches=M)] = 0.0
     unlit: Annotated[bool, Spec(label="Unlit", touches=M)] = False
+    # an eyeball that looks along its object's +z: what is seen through the cornea lies on the plane of the iris
+    eye_iris_radius: Annotated[
+        float, Spec(label="Iris radius", unit="m", lo=0.0, soft_hi=0.01, touches=M, help=_IRIS_HELP)
+    ] = 0.0
+    eye_iris_plane: Annotated[float, Spec(label="Iris from the centre", unit="m", lo=0.0, soft_hi=0.02, touches=M)] = (
+        0.0095
+    )
+    eye_pupil: Annotated[float, Spec(label="Pupil", lo=0.1, hi=0.9, touches=M, help=_PUPIL_HELP)] = 0.35
+    eye_limbus: Annotated[float, _unit("Limbus")] = 0.6
+    eye_iris_color: Annotated[Color, _color("Iris colour")] = (1.0, 1.0, 1.0)
+    # how far the wrinkle maps show; figures drive them
+    wrinkle_1: Annotated[float, _unit("Wrinkles 1")] = 0.0
+    wrinkle_2: Annotated[float, _unit("Wrinkles 2")] = 0.0
+    wrinkle_3: Annotated[float, _unit("Wrinkles 3")] = 0.0
     textures: dict[str, Texture] = {}
     extra: dict[str, msgspec.Raw] = {}
 
@@ -141,6 +173,14 @@ SLOTS: dict[str, int] = {
             "geometry_coat_normal",
             "bump",
             "specular_rotation",
+            "subsurface_weight",
+            "subsurface_color",
+            "wrinkle_1_normal",
+            "wrinkle_2_normal",
+            "wrinkle_3_normal",
+            "wrinkle_1_color",
+            "wrinkle_2_color",
+            "wrinkle_3_color",
         )
     )
 }
@@ -187,13 +227,27 @@ _LAYOUT: tuple[tuple[str, int], ...] = (
     ("unlit", 1),
     ("slot_start", 1),  # rows of the slot table
     ("slot_count", 1),
+    ("subsurface_weight", 1),
+    ("subsurface_color", 3),
+    ("subsurface_radius", 3),  # subsurface_radius * subsurface_radius_scale, metres
+    ("subsurface_scatter_anisotropy", 1),
+    ("specular_second_weight", 1),
+    ("specular_second_scale", 1),
+    ("eye_iris_radius", 1),
+    ("eye_iris_plane", 1),
+    ("eye_pupil", 1),
+    ("eye_limbus", 1),
+    ("eye_iris_color", 3),
+    ("wrinkle_1", 1),
+    ("wrinkle_2", 1),
+    ("wrinkle_3", 1),
 )
 OFFSET: dict[str, int] = {}
 STRIDE = 0
 for _name, _size in _LAYOUT:
     OFFSET[_name] = STRIDE
     STRIDE += _size
-STRIDE = 64 if STRIDE <= 64 else STRIDE
+STRIDE = -(-STRIDE // 16) * 16
 
 # A texture slot is SLOT_STRIDE floats: target (SLOTS), image index (-1: missing), uv set, channel (0 r, 1 g, 2 b, 3 a,
 # 4 rgb), wrap u, wrap v (0 repeat, 1 mirror, 2 clamp), filter (0 nearest, 1 linear), colour space (0 data, 1 srgb,
@@ -207,8 +261,10 @@ _SPACES = {"data": 0, "srgb": 1, "linear": 2}
 _ALPHA_MODES = {"opaque": 0, "mask": 1, "blend": 2}
 DEFAULT = Material(id="", name="default")
 
-_DIRECT = tuple(name for name, _ in _LAYOUT if name in Material.__struct_fields__ and name != "alpha_mode")
+_MADE = ("alpha_mode", "subsurface_radius")  # columns that bear the name of a field and are made of more
+_DIRECT = tuple(name for name, _ in _LAYOUT if name in Material.__struct_fields__ and name not in _MADE)
 _RENAMED = ("base_weight", "specular_rotation_deg", "emission_luminance", "emission_color")
+_RADII = ("subsurface_radius", "subsurface_radius_scale")
 _RENAMED_SWITCHES = ("geometry_thin_walled", "alpha_mode")
 
 
@@ -232,6 +288,9 @@ def pack(materials: Sequence[Material], slots: NDArray[np.float32] | None = None
     _put(rows, "specular_rotation", np.radians(rotation), 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         _put(rows, "emission", luminance[:, None] * color, 0.0)
+    radius, scale = (np.array(column, np.float64) for column in zip(*map(attrgetter(*_RADII), materials), strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        _put(rows, "subsurface_radius", radius[:, None] * scale, DEFAULT.subsurface_radius)
     rows[:, OFFSET["thin_walled"]] = [m.geometry_thin_walled for m in materials]
     rows[:, OFFSET["alpha_mode"]] = [_ALPHA_MODES.get(m.alpha_mode, 2) for m in materials]
     counts = np.array([sum(name in SLOTS for name in m.textures) for m in materials])
