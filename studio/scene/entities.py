@@ -271,12 +271,37 @@ class Wrinkle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gains: tuple[float, ...]
 
 
+class Override(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A control that holds others back while it is at work: it takes them away altogether ("block") or by its own
+    weight ("blend"), as expressions of VRM 1.0 do with blinks, the gaze and the mouth."""
+
+    control: str
+    suppresses: tuple[str, ...]
+    how: str = "block"  # or "blend"
+
+
+class MaterialBind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a control changes about a material, in proportion to its weight: a colour field, or where all its textures
+    lie (offset and scale)."""
+
+    material: Id
+    control: str
+    field: str = ""  # of a colour, "" for none
+    color: Vec3 = (1.0, 1.0, 1.0)
+    offset: tuple[float, float] | None = None
+    scale: tuple[float, float] | None = None
+
+
 class FigureRig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a figure moves, besides the morphs that bear the names of its controls: joints are groups below it."""
 
     hinges: tuple[Hinge, ...] = ()
     correctives: tuple[Corrective, ...] = ()
     wrinkles: tuple[Wrinkle, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    binary: tuple[str, ...] = ()  # controls that are either on (above 0.5) or off
+    materials: tuple[MaterialBind, ...] = ()
+    bones: dict[str, Id] = {}  # joints of the body by their names in VRM 1.0 ("hips", "leftUpperArm", ...)
     head: Id = ""
     neck: Id = ""
     jaw: Id = ""

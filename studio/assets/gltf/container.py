@@ -69,6 +69,9 @@ EXTENSIONS = frozenset(
         "EXT_meshopt_compression",
         "EXT_mesh_gpu_instancing",
         "EXT_texture_webp",
+        "VRMC_vrm",
+        "VRMC_vrm_animation",
+        "VRM",
     }
 )
 

@@ -15,6 +15,7 @@ from studio.assets.gltf.meshes import MeshReader
 from studio.assets.gltf.motion import KeptScene, Motion, read_motion
 from studio.assets.gltf.nodes import NodeReader
 from studio.assets.gltf.textures import TextureReader
+from studio.assets.gltf.vrm import with_figure
 from studio.assets.report import LoadReport, Notes
 from studio.errors import UsageError
 from studio.scene.lights import Light
@@ -82,6 +83,7 @@ def _read(source: Source, variant: str) -> tuple[Scene, LoadReport]:
         frame_start=start,
         frame_end=end,
     )
+    scene = with_figure(scene, source)
     _count(scene, source.notes)
     return scene, source.notes.report()
 
