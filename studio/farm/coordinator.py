@@ -30,6 +30,7 @@ from studio.farm.policy import Attempt, Deferred, Job, Node, Policy
 from studio.farm.ranges import Ranges
 
 Clock = Callable[[], float]
+Verdict = Literal["taken", "late", "wrong"]
 Price = Callable[[NodeInfo, float], int]  # of so many seconds of a node, in millionths
 
 
@@ -254,12 +255,8 @@ class Coordinator:
             self._halt(job, "capped", "the cap is reached", "")
         return ("stop", found.last) if found.last < found.lease.range[1] else ("go", 0)
 
-    def deliver(self, attempt: int, result: Result) -> Literal["taken", "late", "wrong"]:
-        """Take a verified partial of a unit, the next of its samples.
-
-        "late": the lease has run out or others have done it, and the node drops the unit. "wrong": it is not what
-        comes next in the unit.
-        """
+    def judge(self, attempt: int, result: Result) -> Verdict:
+        """What `deliver` would say of a partial."""
         found = self._attempts.get(attempt)
         if found is None:
             return "late"
@@ -269,11 +266,27 @@ class Coordinator:
         if first != found.delivered or not first < last <= lease.range[1]:
             return "wrong"
         beyond = (max(found.last, first), last)
-        taken = last > found.last and not job.open[lease.piece].covers(beyond)
-        if taken or job.done[lease.piece].meets(result.range):
+        gone = last > found.last and not job.open[lease.piece].covers(beyond)
+        return "late" if gone or job.done[lease.piece].meets(result.range) else "taken"
+
+    def deliver(self, attempt: int, result: Result) -> Verdict:
+        """Take a verified partial of a unit, the next of its samples.
+
+        "late": the lease has run out or others have done it, and the node drops the unit. "wrong": it is not what
+        comes next in the unit.
+        """
+        verdict = self.judge(attempt, result)
+        found = self._attempts.get(attempt)
+        if found is None or verdict == "wrong":
+            return verdict
+        lease = found.lease
+        job = self._jobs[lease.job]
+        last = result.range[1]
+        if verdict == "late":
             self._release(found)
             self._settle(job)
-            return "late"
+            return verdict
+        beyond = (max(found.last, result.range[0]), last)
         now = self._clock()
         if last > found.last:  # it did not hear in time that it should stop, but nobody has begun with the rest
             job.close(lease.piece, beyond)
@@ -323,6 +336,11 @@ class Coordinator:
             if unit.failures > job.spec.retries:
                 self._end(job, "failed", f"a unit failed {unit.failures} times; the last time: {text}"[:400], "")
         self._settle(job)
+
+    def attempt(self, number: int) -> Lease | None:
+        """The lease of an attempt that is at work; None when it is not."""
+        found = self._attempts.get(number)
+        return found.lease if found is not None else None
 
     def adopt(self, lease: Lease, report: Report) -> Order:
         """A node works at a unit that an earlier coordinator gave it: it goes on where nobody else has begun."""

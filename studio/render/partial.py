@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from studio.errors import BadAsset, UsageError
 from studio.render.film import MATTE_SLOTS, Array, Crop, Film, Layout
 from studio.render.output import replacing
-from studio.render.settings import RenderSettings
+from studio.render.settings import RenderSettings, shared_settings
 
 MAGIC = b"MYRDPRT1"
 _DIGEST_BYTES = 32
@@ -84,8 +84,7 @@ class _Contents(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings_digest(settings: RenderSettings) -> str:
     """Digest of the settings that every partial of a render shares: all but the part that each one covers."""
-    shared = msgspec.structs.replace(settings, crop=None, samples=0, first_sample=0, time_limit_s=0.0)
-    return hashlib.blake2b(msgspec.json.encode(shared), digest_size=16).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode(shared_settings(settings)), digest_size=16).hexdigest()
 
 
 # writing

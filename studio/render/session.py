@@ -49,7 +49,7 @@ from studio.render.protocol import (
     Weighed,
     crop_pixels,
 )
-from studio.render.settings import RenderSettings
+from studio.render.settings import RenderSettings, shared_settings
 from studio.render.transfer import Block, ScenePacker, film_buffers
 from studio.scene.flat import FlatScene
 
@@ -170,6 +170,7 @@ class RenderSession:
         self._packer = ScenePacker()
         self._blocks: list[Block] = []
         self._warm = self._gone = False
+        self._aimed: _Aim | None = None  # what the worker has loaded and learned the lights of
         self._worker.send(Start(self._backends, self._threads, str(cache_folder()), every_aov=self._every_aov))
 
     @property
@@ -258,11 +259,17 @@ class RenderSession:
                 self._start()
 
     def _render_frame(self, work: _Frame, look: Callable[[Film], None], layers: LayerSink | None) -> None:
+        aim = _Aim(work.flat, work.following, shared_settings(work.settings)) if layers is None else None
+        if aim is not None and self._aimed is not None and aim.same(self._aimed):
+            self._render_crop(work, look, again=True)  # more samples, or another crop, of the frame begun last
+            return
+        self._aimed = None
         work.seconds["build"] += self._load(work.flat, "current", work.stop)
         if work.following is not None:
             work.seconds["build"] += self._load(work.following, "following", work.stop)
         if layers is None:
             self._render_crop(work, look)
+            self._aimed = aim
         else:
             pages: list[Block] = []  # two take turns, as the layers of one strip are written while the next is made
             self._render_strips(work, look, layers, pages)
@@ -439,6 +446,18 @@ class RenderSession:
             self._drop()
         else:
             self.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aim:
+    """A frame that the worker is ready to render samples of."""
+
+    flat: FlatScene
+    following: FlatScene | None
+    settings: RenderSettings
+
+    def same(self, other: _Aim) -> bool:
+        return self.flat is other.flat and self.following is other.following and self.settings == other.settings
 
 
 class _Frame:

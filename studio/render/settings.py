@@ -27,3 +27,8 @@ class RenderSettings(msgspec.Struct, frozen=True, kw_only=True):
     cryptomatte: bool = False
     light_layers: bool = False  # a layer for every light, in a file of their own beside the picture
     clamp_indirect: float = 0.0  # nits that one contribution past the first bounce may bring; 0: no limit (and no bias)
+
+
+def shared_settings(settings: RenderSettings) -> RenderSettings:
+    """What all parts of a render have in common: the settings without those that say which part it is."""
+    return msgspec.structs.replace(settings, crop=None, samples=0, first_sample=0, time_limit_s=0.0)

@@ -1,0 +1,137 @@
+"""The engine that is always there: this machine. A coordinator in this process, and node processes beside it.
+
+Nothing is installed and nothing listens but loopback. The same store, service and nodes serve every other engine, so
+what holds here holds there. Nodes that die are started again; the ids of processes are those that were started here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from studio.farm.jobs import RenderJob
+from studio.farm.model import Event
+from studio.farm.policy import Policy
+from studio.farm.service import Service
+from studio.farm.store import open_store
+from studio.farm.wire import Server
+from studio.farm.work import WorkOrder
+from studio.render.device import cache_root
+
+MOST_RESTARTS = 20
+_TICK_S = 0.25
+
+
+class LocalFarm:
+    """Node processes on this machine, and their coordinator. Use it in a `with`.
+
+    `place` is the folder of the store, `cache` that of what nodes have fetched. `nodes` processes share the machine's
+    cores (`threads` each; 0: all).
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        *,
+        nodes: int = 1,
+        threads: int = 0,
+        device: str = "auto",
+        policy: Policy | None = None,
+        checkpoint_s: float = 60.0,
+        cache: Path | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.store = open_store(place)
+        self.store.probe()
+        self.policy = policy or Policy()
+        self.service = Service(self.store, policy=self.policy, listener=listener)
+        token = secrets.token_urlsafe(32)
+        self._server = Server(self.service, token)
+        self._orders = [
+            WorkOrder(
+                url=self._server.url,
+                token=token,
+                store=str(place),
+                node=f"local-{self.service.generation}-{index}",
+                name=f"this machine, {index + 1}",
+                cache=str(cache or cache_root() / "farm"),
+                device=device,
+                threads=threads,
+                report_s=self.policy.report_s,
+                checkpoint_s=checkpoint_s,
+            )
+            for index in range(nodes)
+        ]
+        self._nodes = [_start(order) for order in self._orders]
+        self._restarts = 0
+        self._closing = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="studio-farm-local", daemon=True)
+        self._watcher.start()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the nodes."""
+        return [process.pid for process in self._nodes]
+
+    def submit(self, job: RenderJob) -> None:
+        """Take a job, or go on with it."""
+        self.service.submit(job)
+
+    def wait(self, id_: str, *, timeout_s: float = float("inf")) -> bool:
+        """Wait until a job is over; whether it is."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if self.service.coordinator.over(id_):
+                return True
+            time.sleep(_TICK_S / 5)
+        return False
+
+    def close(self) -> None:
+        """End the nodes, which deliver what they have, and the coordinator."""
+        self._closing.set()
+        self._watcher.join()
+        for process in self._nodes:
+            if process.stdin is not None:
+                process.stdin.close()
+        for process in self._nodes:
+            try:
+                process.wait(30.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._server.close()
+        self.service.flush()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(_TICK_S):
+            self.service.tick()
+            for i, process in enumerate(self._nodes):
+                if process.poll() is not None and self._restarts < MOST_RESTARTS:
+                    self._restarts += 1
+                    self.service.leave(self._orders[i].node)
+                    if process.stdin is not None:
+                        process.stdin.close()
+                    self._nodes[i] = _start(self._orders[i])
+
+    def __enter__(self) -> LocalFarm:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
+
+
+def _start(order: WorkOrder) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "studio.farm.work"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(order) + b"\n")
+    process.stdin.flush()
+    return process

@@ -1,0 +1,252 @@
+"""A node at work: asks for units, renders them with the studio's own session, and delivers what it has in parts.
+
+It renders on until it has rendered for as long as a checkpoint is worth, hands that in, and goes on with the same
+lights learned, so that nobody ever loses more than that. A thread of its own reports meanwhile and hears what the
+coordinator wants: to stop at a sample, or to give up. When the coordinator is gone, the node keeps rendering, tries
+again, and offers its unit to the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from studio.errors import CannotWrite, StudioError
+from studio.farm.jobs import RenderJob, part_key, read_job
+from studio.farm.model import JobId, Lease, NodeInfo, Report, Result, Usage
+from studio.farm.policy import Policy
+from studio.farm.store import Store
+from studio.farm.verify import digest_of
+from studio.farm.wire import Desk
+from studio.render.checkpoint import build_id, header_of, save_part
+from studio.render.session import INTERRUPTED, OUT_OF_TIME, FrameProgress, FrameResult, RenderSession
+from studio.render.settings import RenderSettings
+from studio.scene.flat import FlatScene
+from studio.scene.flatten import flatten
+from studio.scene.scene import Scene
+
+T = TypeVar("T")
+Fetch = Callable[[Store, RenderJob], Scene]
+_POLL_S = 0.5
+
+
+@dataclass(slots=True)
+class _Unit:
+    """The unit at work, between the two threads."""
+
+    lease: Lease
+    at: int  # samples before this are delivered
+    last: int
+    done: int = 0  # samples rendered, from the first of the lease
+    phase: str = "fetch"
+    dropped: bool = False
+    lost: bool = False  # the coordinator has not answered
+
+
+class FarmNode:
+    """One device of a machine that works for a farm."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        store: Store,
+        session: RenderSession,
+        *,
+        node_id: str,
+        name: str = "",
+        fetch: Fetch,
+        policy: Policy | None = None,
+        checkpoint_s: float = 60.0,
+        cores: int = 1,
+        memory_bytes: int = 0,
+        score: float = 1.0,
+        trust: int = 0,
+        slowdown: float = 1.0,
+    ) -> None:
+        self._desk, self._store, self._session, self._fetch = desk, store, session, fetch
+        self._policy = policy or Policy()
+        self._checkpoint_s = checkpoint_s
+        self._slowdown = slowdown
+        device = session.info
+        self.info = NodeInfo(
+            id=node_id,
+            name=name or node_id,
+            backend=device.backend,
+            device=device.device_class,
+            build=build_id(),
+            cores=cores,
+            memory_bytes=memory_bytes,
+            score=score,
+            trust=trust,
+        )
+        self._stop = threading.Event()
+        self._unit: _Unit | None = None
+        self._jobs: dict[JobId, RenderJob] = {}
+        self._scene: tuple[str, Scene] | None = None
+        self._flat: tuple[tuple[JobId, float], FlatScene] | None = None
+
+    def stop(self) -> None:
+        """End after what can be delivered now. Any thread may call it."""
+        self._stop.set()
+
+    def run(self, *, until_idle: bool = False) -> int:
+        """Work until stopped (or until there is nothing to do); the number of units that were finished."""
+        finished = 0
+        reporter = threading.Thread(target=self._report, name="studio-farm-reporter", daemon=True)
+        self._patiently(lambda: self._desk.join(self.info))
+        reporter.start()
+        try:
+            while not self._stop.is_set():
+                lease = self._patiently(lambda: self._desk.ask(self.info.id))
+                if lease is not None:
+                    finished += self._work(lease)
+                elif until_idle:
+                    break
+                else:
+                    self._stop.wait(_POLL_S)
+        finally:
+            self._stop.set()
+            reporter.join()
+            with contextlib.suppress(StudioError):  # who does not answer notices by itself
+                self._desk.leave(self.info.id)
+        return finished
+
+    # --- a unit ------------------------------------------------------------------------------------------------------
+    def _work(self, lease: Lease) -> bool:
+        """Render and deliver a unit; whether it was finished."""
+        unit = self._unit = _Unit(lease, at=lease.range[0], last=lease.range[1])
+        begun = time.perf_counter()
+        try:
+            job, flat = self._prepare(unit)
+            load_s = time.perf_counter() - begun
+            while unit.at < unit.last and not unit.dropped:
+                result = self._render(unit, job, flat)
+                count = int(result.film.counts.min(initial=1 << 30))
+                if not count or unit.dropped:
+                    break
+                usage = Usage(
+                    core_s=result.seconds["render"] * self.info.cores,
+                    device_s=result.seconds["render"] if self.info.backend != "cpu" else 0.0,
+                    load_s=load_s,
+                    render_s=result.seconds["render"],
+                )
+                load_s = 0.0
+                if not self._deliver(unit, job, flat, result, count, usage) or self._stop.is_set():
+                    break
+        except StudioError as fault:
+            code, text = fault.code, str(fault)
+            self._patiently(lambda: self._desk.fail(lease.attempt, code, text))
+        finally:
+            self._unit = None
+        if self._stop.is_set() and unit.at < unit.last:
+            self._patiently(lambda: self._desk.fail(lease.attempt, 143, "stopped"))
+        return unit.at >= unit.last
+
+    def _prepare(self, unit: _Unit) -> tuple[RenderJob, FlatScene]:
+        lease = unit.lease
+        job = self._jobs.get(lease.job)
+        if job is None:
+            job = self._jobs[lease.job] = read_job(self._store, lease.job)
+        if self._scene is None or self._scene[0] != job.spec.bundle:
+            self._scene = job.spec.bundle, self._fetch(self._store, job)
+        unit.phase = "load"
+        key = lease.job, job.spec.pieces[lease.piece].frame
+        if self._flat is None or self._flat[0] != key:
+            before = self._flat[1] if self._flat is not None else None
+            self._flat = key, flatten(self._scene[1], key[1], previous=before, camera=job.camera)
+        return job, self._flat[1]
+
+    def _render(self, unit: _Unit, job: RenderJob, flat: FlatScene) -> FrameResult:
+        """Samples from where the unit stands: to its end, or for as long as until a checkpoint."""
+        settings = self._settings(unit, job, unit.last - unit.at)
+        until = time.monotonic() + self._checkpoint_s
+        first = unit.lease.range[0]
+        wanted = unit.last
+
+        def reason() -> str:
+            if unit.dropped:
+                return INTERRUPTED
+            return OUT_OF_TIME if self._stop.is_set() or unit.last < wanted or time.monotonic() > until else ""
+
+        def progress(now: FrameProgress) -> None:
+            unit.phase = "render"
+            unit.done = max(unit.done, unit.at - first + int(now.samples))
+
+        begun = time.perf_counter()
+        result = self._session.render_frame(flat, settings, stop=reason, progress=progress)
+        if self._slowdown > 1.0:  # a slow machine, for tests
+            self._stop.wait((time.perf_counter() - begun) * (self._slowdown - 1.0))
+        return result
+
+    def _deliver(
+        self, unit: _Unit, job: RenderJob, flat: FlatScene, result: FrameResult, count: int, usage: Usage
+    ) -> bool:
+        """Write a partial to the store and hand it in; whether the unit goes on."""
+        unit.phase = "write"
+        lease = unit.lease
+        piece = job.spec.pieces[lease.piece]
+        samples = unit.at, unit.at + count
+        settings = self._settings(unit, job, count)
+        whole = (0, 0, settings.width, settings.height) if piece.crop else settings.crop
+        header = header_of(flat, settings, self._session.info, region=whole, total=(0, piece.samples))
+        with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
+            path = Path(folder) / "unit.part"
+            save_part(path, result.film, header)
+            data = path.read_bytes()
+        key = part_key(lease.job, piece, samples, lease.attempt)
+        made = Result(range=samples, key=key, digest=digest_of(data), usage=usage)
+        self._patiently(lambda: self._store.put(key, data))
+        verdict = self._patiently(lambda: self._desk.deliver(lease, made))
+        if verdict != "taken":
+            self._store.delete(key)
+            return False
+        unit.at = samples[1]
+        unit.done = max(unit.done, unit.at - lease.range[0])
+        return True
+
+    def _settings(self, unit: _Unit, job: RenderJob, count: int) -> RenderSettings:
+        piece = job.spec.pieces[unit.lease.piece]
+        crop = piece.crop or job.settings.crop
+        return msgspec.structs.replace(job.settings, crop=crop, first_sample=unit.at, samples=count)
+
+    # --- the other thread --------------------------------------------------------------------------------------------
+    def _report(self) -> None:
+        """Say how far the unit is, every while, and take orders."""
+        while not self._stop.wait(self._policy.report_s):
+            unit = self._unit
+            if unit is None:
+                continue
+            report = Report(done=unit.done, kept=unit.at - unit.lease.range[0], phase=unit.phase)  # type: ignore[arg-type]
+            try:
+                if unit.lost:
+                    self._desk.join(self.info)
+                    order, at = self._desk.adopt(unit.lease, report)
+                    unit.lost = False
+                else:
+                    order, at = self._desk.report(unit.lease.attempt, report)
+            except StudioError:
+                unit.lost = True
+                continue
+            if order == "drop":
+                unit.dropped = True
+            elif order == "stop":
+                unit.last = max(min(unit.last, at), unit.at)
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Do something that needs the coordinator or the store, again and again while they do not answer."""
+        wait = 0.2
+        while True:
+            try:
+                return call()
+            except CannotWrite:
+                if self._stop.wait(wait):
+                    raise
+                wait = min(wait * 2, 30.0)

@@ -1,0 +1,69 @@
+"""Whether a partial is what its node says: read whole, of this job and range, and sane.
+
+What is wrong is said in one sentence and never reaches a merge. Spot checks by other nodes, canaries and reputation
+stand in `studio.farm.trust`; this is what every partial goes through.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from studio.errors import BadAsset
+from studio.farm.jobs import RenderJob
+from studio.farm.model import Piece, Result
+from studio.render.film import Film
+from studio.render.partial import Header, read_partial, settings_digest
+from studio.render.session import film_aovs
+from studio.render.settings import RenderSettings
+
+
+def digest_of(data: bytes) -> str:
+    """BLAKE3 of bytes, as the farm names everything."""
+    from blake3 import blake3
+
+    return str(blake3(data).hexdigest())
+
+
+def check_partial(path: Path, job: RenderJob, piece: Piece, result: Result) -> tuple[Film, Header]:
+    """The film and header of a partial that is the result of a piece's range; BadAsset when it is anything else."""
+    if digest_of(path.read_bytes()) != result.digest:
+        raise BadAsset("the partial is not what its node said: its digest differs; it was damaged on the way")
+    film, header = read_partial(path)
+    first, last = result.range
+    settings = job.settings
+    width, height = settings.width, settings.height
+    wanted = piece.crop or settings.crop or (0, 0, width, height)
+    faults = (
+        (header.ranges == ((first, last),), f"it holds samples {header.ranges}, not {first}:{last}"),
+        (header.frame == piece.frame, f"it is of frame {header.frame:g}, not {piece.frame:g}"),
+        (header.complete and not header.adaptive, "it lacks samples"),
+        ((film.layout.width, film.layout.height) == (width, height), "it is of another size"),
+        (tuple(film.layout.crop) == tuple(wanted), "it is of another crop"),
+        (header.build == job.spec.needs.build or not job.spec.needs.build, "it is of another build of the renderer"),
+        (header.settings == settings_digest(plain_settings(job)), "it was rendered with other settings"),
+    )
+    for fits, what in faults:
+        if not fits:
+            raise BadAsset(f"the partial is not what was asked for: {what}")
+    check_sane(film, last - first)
+    return film, header
+
+
+def check_sane(film: Film, samples: int) -> None:
+    """Raise BadAsset for a film whose sums cannot be those of a picture."""
+    if not (film.counts == samples).all():
+        raise BadAsset(f"the partial has pixels without their {samples} samples")
+    alpha = next((i for i, c in enumerate(film.layout.channels) if c.name == "A"), None)
+    if alpha is not None:
+        coverage = film.sums[..., alpha].astype(np.float64)
+        if coverage.min(initial=0.0) < 0:
+            raise BadAsset("the partial covers pixels less than not at all")
+
+
+def plain_settings(job: RenderJob) -> RenderSettings:
+    """The settings as a partial's header has them: switches and the AOVs that they stand for are the same request."""
+    aovs = tuple(sorted(set(film_aovs(job.settings))))
+    return msgspec.structs.replace(job.settings, aovs=aovs, light_groups=False, cryptomatte=False)

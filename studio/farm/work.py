@@ -1,0 +1,93 @@
+"""The process of a node: `python -P -m studio.farm.work`, told what to do by one line of JSON on its standard input.
+
+The token comes that way, not by an argument or a file, which others could read. On SIGTERM, or when its standard input
+is closed, it delivers what it has and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from studio.errors import StudioError
+from studio.farm.bundle import NodeCache
+from studio.farm.model import Record
+from studio.farm.node import FarmNode
+from studio.farm.policy import Policy
+from studio.farm.store import open_store
+from studio.farm.wire import Remote
+from studio.render.device import system_memory
+from studio.render.session import RenderSession
+
+
+class WorkOrder(Record, frozen=True):
+    """What a node process is started with."""
+
+    url: str
+    token: str
+    store: str
+    node: str
+    cache: str
+    name: str = ""
+    device: str = "auto"
+    threads: int = 0
+    report_s: float = 20.0
+    checkpoint_s: float = 60.0
+    score: float = 1.0
+    trust: int = 0
+    until_idle: bool = False
+    slowdown: float = 1.0
+
+
+def main() -> int:
+    """Work until told to stop; the exit code."""
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkOrder)
+    try:
+        return _work(order)
+    except StudioError as fault:
+        print(fault, file=sys.stderr)  # noqa: T201  the edge of this process
+        return fault.code
+
+
+def _work(order: WorkOrder) -> int:
+    store = open_store(order.store)
+    cache = NodeCache(Path(order.cache))
+    with (
+        Remote(order.url, order.token) as desk,
+        RenderSession(device=order.device, threads=order.threads) as session,
+    ):
+        node = FarmNode(
+            desk,
+            store,
+            session,
+            node_id=order.node,
+            name=order.name,
+            fetch=lambda where, job: cache.scene(where, job.spec.bundle, job.scene),
+            policy=Policy(report_s=order.report_s),
+            checkpoint_s=order.checkpoint_s,
+            cores=order.threads or os.cpu_count() or 1,
+            memory_bytes=system_memory(),
+            score=order.score,
+            trust=order.trust,
+            slowdown=order.slowdown,
+        )
+        signal.signal(signal.SIGTERM, lambda *_: node.stop())
+        threading.Thread(target=_watch_input, args=(node,), name="studio-farm-input", daemon=True).start()
+        node.run(until_idle=order.until_idle)
+    return 0
+
+
+def _watch_input(node: FarmNode) -> None:
+    """Whoever started the node holds its input open; when it is closed, nobody wants it any more."""
+    while os.read(0, 4096):
+        pass
+    node.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

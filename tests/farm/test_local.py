@@ -1,0 +1,139 @@
+"""The engine of this machine, for real: node processes that are killed and frozen, a coordinator that is killed, and
+the picture's bits at the end, which are those of one process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.farm.bundle import make_bundle
+from studio.farm.jobs import RenderJob, claimed, read_job
+from studio.farm.local import LocalFarm
+from studio.farm.merge import merged
+from studio.farm.model import Event, JobSpec, Piece
+from studio.farm.policy import Policy
+from studio.farm.store import Store, open_store
+from studio.render.film import Film
+from studio.render.session import RenderSession
+from studio.render.settings import RenderSettings
+from studio.scene.flatten import flatten
+from studio.scene.project import load_project, save_project
+from tests.render.scenes import ball, eye, floor, lamp, matte, scene_of, thing
+
+pytestmark = pytest.mark.slow
+SAMPLES = 600
+SETTINGS = RenderSettings(width=64, height=48, samples=SAMPLES, depth=4)
+POLICY = Policy(longest_s=2.0, tail_s=0.3, first_s=0.5, report_s=0.3, lease_s=4.0, steal_s=0.5)
+
+
+def sha(film: Film) -> str:
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in film.buffers().values())).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("farm") / "scene.studio"
+    things = (
+        thing(floor(3.0), matte(0.6)),
+        thing(ball(0.5), matte(0.7, 0.3, 0.2)),
+        thing(floor(0.4, 2.0), lamp(40.0, double_sided=True)),
+    )
+    save_project(scene_of(things, camera=eye((0.0, 1.0, 3.0), (0.0, 0.3, 0.0))), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(project: Path) -> str:
+    """What one process makes of it."""
+    with RenderSession(device="cpu") as session:
+        return sha(session.render_frame(flatten(load_project(project), 1.0), SETTINGS).film)
+
+
+def job_in(store: Store, project: Path, **more: object) -> RenderJob:
+    bundle, _ = make_bundle(project, store)
+    pieces = (Piece(frame=1.0, samples=SAMPLES),)
+    spec = JobSpec(id="j", name="j", bundle=bundle, pieces=pieces, retries=50, **more)  # type: ignore[arg-type]
+    return RenderJob(spec=spec, settings=SETTINGS)
+
+
+def wait_until(what: Callable[[], bool], *, seconds: float = 120.0) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until, "it takes too long"
+        time.sleep(0.02)
+
+
+def film_of(store: Store) -> Film:
+    job = read_job(store, "j")
+    return merged(store, job, 0, claimed(store, job)[0])[0]
+
+
+def test_nodes_that_die_and_freeze_cost_nothing_but_time(tmp_path: Path, project: Path, alone: str) -> None:
+    events: list[Event] = []
+    with LocalFarm(
+        tmp_path, nodes=2, threads=1, device="cpu", policy=POLICY, checkpoint_s=0.3, listener=events.append
+    ) as farm:
+        farm.submit(job_in(farm.store, project))
+        wait_until(lambda: sum(e.kind == "delivered" for e in events) >= 3)
+        os.kill(farm.pids[0], signal.SIGKILL)
+        wait_until(lambda: any(e.kind == "lost" for e in events))
+        frozen = farm.pids[1]
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            wait_until(lambda: any(e.kind in ("expired", "cut") for e in events) or farm.wait("j", timeout_s=0))
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+        assert farm.wait("j", timeout_s=120)
+        assert sha(film_of(farm.store)) == alone
+
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from studio.farm.jobs import read_job
+from studio.farm.local import LocalFarm
+from tests.farm.test_local import POLICY
+with LocalFarm(Path(sys.argv[1]), nodes=1, threads=1, device="cpu", policy=POLICY, checkpoint_s=0.2) as farm:
+    farm.submit(read_job(farm.store, "j"))
+    farm.wait("j")
+"""
+
+
+def test_a_farm_that_is_killed_is_continued_from_its_store(tmp_path: Path, project: Path, alone: str) -> None:
+    from studio.farm.jobs import write_job
+
+    store = open_store(tmp_path)
+    job = job_in(store, project)
+    write_job(store, job)
+    claims = 0
+    for _ in range(2):
+        whole = subprocess.Popen([sys.executable, "-c", STARTER, str(tmp_path)], cwd=Path(__file__).parents[2])
+        wait_until(lambda more=claims: len(claimed(store, job).get(0, ())) > more)  # type: ignore[misc]
+        claims = len(claimed(store, job)[0])
+        whole.kill()  # the desktop, with the coordinator in it; the node ends as its input is closed
+        whole.wait()
+    with LocalFarm(tmp_path, nodes=1, device="cpu", policy=POLICY, checkpoint_s=0.5) as farm:
+        assert farm.service.recover() == ["j"]
+        assert farm.service.coordinator.status("j").done > 0, "what was delivered is not rendered again"
+        assert farm.wait("j", timeout_s=120)
+        assert sha(film_of(farm.store)) == alone
+
+
+def test_a_job_that_cannot_be_rendered_fails_with_its_sentence(tmp_path: Path, project: Path) -> None:
+    with LocalFarm(tmp_path / "store", nodes=1, device="cpu", policy=POLICY, cache=tmp_path / "cache") as farm:
+        job = job_in(farm.store, project)
+        broken = farm.store.get(f"bundles/{job.spec.bundle}")
+        farm.store.put(f"bundles/{job.spec.bundle}", broken[:-20])
+        farm.submit(job)
+        assert farm.wait("j", timeout_s=120)
+        status = farm.service.coordinator.status("j")
+        assert status.state == "failed" and "damaged" in status.why
