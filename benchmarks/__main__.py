@@ -15,7 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.capture import COLUMNS as CAPTURE_COLUMNS
 from benchmarks.exr import COLUMNS as EXR_COLUMNS
+from benchmarks.head import COLUMNS as HEAD_COLUMNS
 from benchmarks.jobs import COLUMNS as JOB_COLUMNS
 from benchmarks.layers import COLUMNS as LAYER_COLUMNS
 from benchmarks.materials import COLUMNS as MATERIAL_COLUMNS
@@ -24,13 +26,14 @@ from benchmarks.parity import COLUMNS as PARITY_COLUMNS
 from benchmarks.render import COLUMNS
 from benchmarks.stand.measure import TARGET_COLUMNS, Row, machine, say, table
 from benchmarks.table import COLUMNS as LIGHT_TABLE_COLUMNS
+from benchmarks.upload import COLUMNS as UPLOAD_COLUMNS
 from benchmarks.video import COLUMNS as VIDEO_COLUMNS
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = (
     "start", "app", "window", "library", "bvh", "lights", "linking", "scene", "scrub",
-    "curves", "table", "mixer", "viewport", "shadows", "parity", "materials", "interactive", "exr", "layers", "video",
-    "jobs", "render"
+    "curves", "figure", "capture", "table", "mixer", "viewport", "shadows", "parity", "materials", "head_view",
+    "interactive", "exr", "layers", "video", "jobs", "upload", "head", "render"
 )  # fmt: skip
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 
@@ -48,7 +51,9 @@ def run(name: str) -> list[Row]:
 def columns(name: str) -> dict[str, str]:
     """The columns of a benchmark's table."""
     own = {
+        "capture": CAPTURE_COLUMNS,
         "exr": EXR_COLUMNS,
+        "head": HEAD_COLUMNS,
         "jobs": JOB_COLUMNS,
         "layers": LAYER_COLUMNS,
         "materials": MATERIAL_COLUMNS,
@@ -57,6 +62,7 @@ def columns(name: str) -> dict[str, str]:
         "render": COLUMNS,
         "scene": SCENE_COLUMNS,
         "table": LIGHT_TABLE_COLUMNS,
+        "upload": UPLOAD_COLUMNS,
         "video": VIDEO_COLUMNS,
     }
     return own.get(name, TARGET_COLUMNS)

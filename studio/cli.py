@@ -15,12 +15,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from studio import __version__
+from studio.command_line.farm_flags import add_farm
 from studio.errors import StudioError, UsageError
 
 if TYPE_CHECKING:
     from studio.command_line.console import Console
 
-COMMANDS = ("render", "merge", "info", "audit", "convert", "demo", "doctor", "bench", "app", "playblast", "queue")
+COMMANDS = (
+    *("render", "merge", "info", "audit", "convert", "demo", "doctor", "bench", "app", "playblast", "queue"),
+    *("capture", "farm"),
+)
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 
@@ -42,9 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_render(add("render", "Render a scene to a picture or an image sequence."))
     _add_playblast(add("playblast", "Draw a scene as the viewport shows it, to pictures or a film."))
     _add_queue(add("queue", "Render jobs one after another in the background."))
+    _add_capture(add("capture", "Hear, send, look at and bake performances of faces."))
+    add_farm(add("farm", "Render on many machines, and on this one as if it were many."), _add_render, _add_look)
     merge = add("merge", "Merge partial renders into a picture or a larger partial.")
-    merge.add_argument("parts", nargs="+", metavar="PART", help="partial renders (.part)")
-    merge.add_argument("-o", "--output", required=True, metavar="OUT", help="picture or .part to write")
+    merge.add_argument("parts", nargs="+", metavar="PART", help="partial renders (.part), or a pattern with * of them")
+    merge.add_argument("-o", "--output", required=True, metavar="OUT", help="picture or .part; #### is the frame")
     merge.add_argument("--allow-gaps", action="store_true", help="merge although tiles or samples are missing")
     _add_look(merge)
     info = add("info", "Say what a scene or a partial render holds.")
@@ -54,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("scene", metavar="IN", help=".glb, .gltf, .obj or a project")
     convert.add_argument("output", metavar="OUT", help=".glb, .gltf or a project folder NAME.studio")
     demo = add("demo", "Write a demo scene that is made by code.")
-    demo.add_argument("name", metavar="NAME", help="hall, rooms, dome, rig or practicals")
+    demo.add_argument("name", metavar="NAME", help="hall, rooms, dome, rig, practicals or head")
+    demo.add_argument("--identity", default="", metavar="NAME", help="who the head is (default: ada)")
     demo.add_argument("-o", "--output", required=True, metavar="FILE|DIR", help=".glb, .gltf or a project folder")
     for command in (info, convert, demo):
         command.add_argument("--json", action="store_true", help="print JSON, one object a line")
@@ -80,10 +87,11 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--strict", action="store_true", help="refuse missing textures instead of drawing magenta")
 
 
-def _add_render(render: argparse.ArgumentParser) -> None:
+def _add_render(render: argparse.ArgumentParser, *, writes: bool = True) -> None:
     add = render.add_argument
     add("scene", metavar="SCENE", help=".glb, .gltf, .obj or a project")
-    add("-o", "--output", required=True, metavar="OUT", help="picture, pattern with #### for the frame, or .mp4, .mov")
+    what = "picture, pattern with #### for the frame, or .mp4, .mov"
+    add("-o", "--output", required=writes, default="frame.####.exr", metavar="OUT", help=what)
     add("--frames", metavar="RANGE", help="like 1-24,30-40x2 (default: the first, or all for a pattern)")
     add("--camera", default="", metavar="NAME", help="render through this camera")
     add("--size", default="1280x720", metavar="WxH", help="pixels (default 1280x720)")
@@ -92,7 +100,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     add("--filter", default="blackman-harris", metavar="NAME", help="blackman-harris (default) or box")
     add("--filter-width", metavar="PX", help="full width of the Blackman-Harris filter (default 3)")
     add("--crop", metavar="x0,y0,x1,y1", help="render these pixels only, from the top left")
-    add("--sample-range", metavar="A:B", help="render these samples only")
+    add("--sample-range", metavar="A:B", help="render these samples only; A+N for N from A")
     add("--seed", default="0", metavar="N", help="another pattern of noise")
     add("--clamp-indirect", metavar="NITS", help="clamp what arrives over a bounce (biased; default: not at all)")
     add("--device", default="auto", metavar="NAME", help="auto (default), cuda, metal, vulkan or cpu")
@@ -107,6 +115,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on from a checkpoint; finished frames are kept")
     add("--skip-existing", action="store_true", help="leave frames alone whose file is there")
     add("--codec", metavar="NAME", help="of a movie: h264 (.mp4), h264-10, h265, h265-10, prores-422hq (.mov), ...")
+    add("--report", metavar="NAME", help="openjd: also tell a farm's manager how far it is, on standard output")
     _add_reading(render)
     _add_look(render)
 
@@ -174,6 +183,45 @@ def _add_queue(queue: argparse.ArgumentParser) -> None:
     moved.add_argument("position", metavar="PLACE", help="its place; 1 is rendered first")
     log = action("log", "Show what was said of a job.")
     log.add_argument("job", metavar="JOB", help="number of the job")
+
+
+def _add_capture(capture: argparse.ArgumentParser) -> None:
+    actions = capture.add_subparsers(dest="action", metavar="ACTION", required=True)
+    kinds = "live_link, ifacial_mocap, ifacial_mocap_tcp or vmc"
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        made.add_argument("--json", action="store_true", help="print JSON, one object a line")
+        return made
+
+    listen = action("listen", "Listen to a device and tell what it sends.")
+    listen.add_argument("kind", metavar="KIND", help=kinds)
+    listen.add_argument("--peer", default="", metavar="ADDRESS", help="the device, where it must be asked to send")
+    listen.add_argument("--seconds", default="0", metavar="S", help="stop after so long (default: with Ctrl+C)")
+    send = action("send", "Play the part of a device: send a performance as its packets.")
+    send.add_argument("file", nargs="?", default="", metavar="FILE", help=".take, or .csv of Live Link Face")
+    send.add_argument("--demo", action="store_true", help="send a performance that is made by code")
+    send.add_argument("--to", default="live_link", metavar="KIND", help=f"{kinds} (default live_link)")
+    send.add_argument("--speed", default="1", metavar="F", help="times as fast as it was (default 1)")
+    send.add_argument("--repeat", default="1", metavar="N", help="send it so often (default 1)")
+    send.add_argument("--jitter", default="0", metavar="MS", help="make packets up to so much later")
+    send.add_argument("--loss", default="0", metavar="F", help="leave out this share of packets, 0 to 1")
+    send.add_argument("--reorder", default="0", metavar="F", help="swap this share of packets with the next")
+    send.add_argument("--twice", default="0", metavar="F", help="send this share of packets twice")
+    send.add_argument("--seed", default="0", metavar="N", help="another accident")
+    for command in (listen, send):
+        command.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="the interface (default: loopback)")
+        command.add_argument("--port", metavar="N", help="another port than the usual one")
+    info = action("info", "Say what a performance holds.")
+    info.add_argument("file", metavar="FILE", help=".take, or .csv of Live Link Face")
+    bake = action("bake", "Put a performance on a figure of a project, as keys.")
+    bake.add_argument("file", metavar="FILE", help=".take, or .csv of Live Link Face")
+    bake.add_argument("project", metavar="PROJECT", help="a project folder NAME.studio, which is saved")
+    bake.add_argument("--figure", default="", metavar="NAME", help="the figure (default: the only one)")
+    bake.add_argument("--start", metavar="FRAME", help="where it begins (default: the scene's first frame)")
+    bake.add_argument("--clip", action="store_true", help="as a clip with a strip instead of keys")
+    bake.add_argument("--profile", default="", metavar="FILE.json", help="filter and retarget by this profile")
+    bake.add_argument("--tolerance", metavar="W", help="of weights, for fewer keys (default 0.004)")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:

@@ -77,8 +77,8 @@ def add(name: str, data: Any, matrix: np.ndarray | None = None) -> Any:
     return item
 
 
-def add_mesh(i: int, plain: Plain, materials: list[Any]) -> None:
-    """A mesh object with its normals."""
+def add_mesh(i: int, plain: Plain, materials: list[Any]) -> Any:
+    """A mesh object with its normals; returns the mesh."""
     mesh = bpy.data.meshes.new(f"m{i}")
     turn = UP[:3, :3].T
     mesh.from_pydata((plain["v"] @ turn).tolist(), [], plain["f"].tolist())
@@ -87,6 +87,7 @@ def add_mesh(i: int, plain: Plain, materials: list[Any]) -> None:
     if plain["n"] is not None:
         mesh.normals_split_custom_set_from_vertices((plain["n"] @ turn).tolist())
     add(f"m{i}", mesh)
+    return mesh
 
 
 def add_light(i: int, plain: Plain, world: Any) -> None:
@@ -141,11 +142,16 @@ def build(scene: Plain) -> None:
         add_mesh(i, mesh, materials)
     for i, light in enumerate(scene["lights"]):
         add_light(i, light, world)
+    turned_camera(scene["camera"])
+
+
+def turned_camera(plain: Plain) -> None:
+    """The camera of the scene."""
     camera = bpy.data.cameras.new("camera")
-    camera.sensor_fit = "VERTICAL" if scene["camera"]["fit"] == "vertical" else "HORIZONTAL"
-    camera.angle = 2 * float(np.arctan(scene["camera"]["half_width"]))
+    camera.sensor_fit = "VERTICAL" if plain["fit"] == "vertical" else "HORIZONTAL"
+    camera.angle = 2 * float(np.arctan(plain["half_width"]))
     camera.clip_end = 1e5
-    matrix = np.vstack([scene["camera"]["matrix"], [0, 0, 0, 1]])
+    matrix = np.vstack([plain["matrix"], [0, 0, 0, 1]])
     bpy.context.scene.camera = add("camera", camera, matrix)
 
 
@@ -170,9 +176,9 @@ def settings(args: argparse.Namespace, width: int, height: int, out: str) -> Non
     scene.view_settings.view_transform = "Raw"
 
 
-def main() -> None:
-    """Render one scene."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(doc: str | None) -> argparse.Namespace:
+    """The command line of a script that renders one scene."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("scene")
     parser.add_argument("out")
     parser.add_argument("--samples", type=int, default=64)
@@ -181,7 +187,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-tree", action="store_true")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Render one scene."""
+    args = arguments(__doc__)
     width, height = (int(n) for n in args.size.split("x"))
     build(read(args.scene))
     with tempfile.TemporaryDirectory() as folder:

@@ -31,17 +31,17 @@ def plain(flat: FlatScene) -> Plain:
     that emits stays a lamp of its own.
     """
     materials = [_material(flat, row) for row in range(len(flat.materials))]
-    pieces = list(_pieces(flat))
-    lamps = [p for p in pieces if max(materials[p["material"]]["emit"]) > 0]
+    found = list(pieces(flat))
+    lamps = [p for p in found if max(materials[p["material"]]["emit"]) > 0]
     dark: dict[tuple[int, bool], list[Plain]] = {}
-    for piece in pieces:
+    for piece in found:
         if max(materials[piece["material"]]["emit"]) == 0:
             dark.setdefault((piece["material"], piece["n"] is None), []).append(piece)
     return {
         "materials": materials,
-        "meshes": [_joined(group) for group in dark.values()] + lamps,
+        "meshes": [joined(group) for group in dark.values()] + lamps,
         "lights": [_light(flat, row) for row in flat.lights if row["instance"] < 0],
-        "camera": _camera(flat),
+        "camera": camera(flat),
     }
 
 
@@ -72,7 +72,7 @@ def _material(flat: FlatScene, row: int) -> Plain:
     }
 
 
-def _pieces(flat: FlatScene) -> Any:
+def pieces(flat: FlatScene) -> Any:
     """Every part of every instance in world space."""
     for instance in flat.instances:
         mesh = flat.meshes[instance["mesh"]]
@@ -97,7 +97,8 @@ def _pieces(flat: FlatScene) -> Any:
             }
 
 
-def _joined(pieces: list[Plain]) -> Plain:
+def joined(pieces: list[Plain]) -> Plain:
+    """Parts as one, of the material of the first."""
     starts = np.cumsum([0, *(len(p["v"]) for p in pieces[:-1])])
     return {
         "v": np.concatenate([p["v"] for p in pieces]),
@@ -128,7 +129,7 @@ def _light(flat: FlatScene, row: np.void) -> Plain:
     }
 
 
-def _camera(flat: FlatScene) -> Plain:
+def camera(flat: FlatScene) -> Plain:
     camera = flat.camera
     if camera.orthographic or camera.lens_radius_m or camera.shift != (0.0, 0.0):
         raise ValueError("the camera is not a pinhole with a centred gate")

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from benchmarks.stand import heads
 from studio.assets import demo
 from studio.assets.demo.dressing import Stage
 from studio.assets.demo.shapes import Shape, box, join, lathe, quad, sphere
@@ -49,7 +50,8 @@ def available() -> tuple[str, ...]:
 
 
 def flat(name: str) -> FlatScene:
-    """A scene of `available()`, or "hall:N" or "hall:N:point" for a hall of N lamps, as renderers read it."""
+    """A scene of `available()`, "hall:N" or "hall:N:point" for a hall of N lamps, or "head:RIG" for the head with skin
+    under a set-up of lights, as renderers read it."""
     from studio.assets.load import load_scene
 
     if name in REFERENCED:
@@ -57,6 +59,8 @@ def flat(name: str) -> FlatScene:
     if name.startswith("hall:"):
         _, count, *kind = name.split(":")
         return flatten(hall(int(count), points=kind == ["point"]), 1.0)
+    if name.startswith("head:"):
+        return flatten(heads.scene(name.partition(":")[2]), 1.0)
     scene = neutral(demo.build(name))
     focal = scene.entities[scene.camera].focal_length_mm * CLOSER.get(name, 1.0)  # type: ignore[attr-defined]
     return flatten(scene.replace(scene.camera, focal_length_mm=focal), 1.0)

@@ -3,6 +3,9 @@
 Everything is made by code, once for each body; only the material differs from picture to picture, so a renderer that
 holds the stage is sent a few hundred bytes. The lights are large, as in a photographer's table-top studio: their edges
 tell roughness, the checks tell refraction, and the dark between the lights tells colour. Metres, exposure 0.
+
+The bodies are half a metre wide, and what light does below a surface is not: skin is shown as on a ball of a few
+centimetres, and an eye as an eyeball, both made larger with all that is in them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.assets.demo.shapes import Shape, quad, sheet, sphere
+from studio.figure.eyeball import LIMBUS_M, RADIUS_M, eyeball_mesh
 from studio.scene.entities import Camera, MeshObject
 from studio.scene.geometry import Image, Mesh, make_image, make_mesh
 from studio.scene.lights import Light
@@ -25,7 +29,7 @@ from studio.scene.transforms import look_at
 
 F64 = NDArray[np.float64]
 SHAPES = ("ball", "cloth", "cube", "plane")
-STAGE = 2  # of pictures kept on disk: another stage makes other pictures
+STAGE = 3  # of pictures kept on disk: another stage makes other pictures
 _SUBJECT, _FLOOR = "preview_subject", "preview_floor"
 _EYE, _AIM = (0.0, 0.86, 3.3), (0.0, 0.47, 0.0)
 _LIGHTS: tuple[tuple[str, tuple[float, float, float], tuple[float, float], float, tuple[float, float, float]], ...] = (
@@ -35,6 +39,8 @@ _LIGHTS: tuple[tuple[str, tuple[float, float, float], tuple[float, float], float
 )
 _DOME_NITS = 0.3
 _GLOW_NITS = 3.0
+_BALL_M = 0.47  # radius of the ball, and of the eyeball
+_LARGER = 8.0  # than what a body of a material that light goes below stands for
 
 
 def preview_scene(
@@ -42,9 +48,16 @@ def preview_scene(
 ) -> Scene:
     """A scene that shows a material on one of `SHAPES`; `images` are those that its textures name, by their keys."""
     found = images.values() if isinstance(images, Mapping) else images
-    stage = _stage(shape if shape in SHAPES else SHAPES[0])
+    eye = material.eye_iris_radius > 0.0 and shape == SHAPES[0]
+    stage = _stage("eye" if eye else shape if shape in SHAPES else SHAPES[0])
     glow = min(material.emission_luminance, _GLOW_NITS)  # brighter, and its colour would not be seen
-    shown = msgspec.structs.replace(material, id=_SUBJECT, emission_luminance=glow)
+    larger, values = _LARGER, {}
+    if eye:  # of whatever size, it is brought to that of the mesh
+        fitted = LIMBUS_M / material.eye_iris_radius
+        larger = fitted * _BALL_M / RADIUS_M
+        values = {"eye_iris_radius": LIMBUS_M, "eye_iris_plane": material.eye_iris_plane * fitted}
+    below = material.subsurface_radius * larger
+    shown = msgspec.structs.replace(material, id=_SUBJECT, emission_luminance=glow, subsurface_radius=below, **values)
     wanted = {texture.image for texture in material.textures.values()}
     pictures = {image.key: image for image in found if image.key in wanted}
     return replace(
@@ -71,7 +84,7 @@ def _stage(shape: str) -> Scene:
         Material(id=_SUBJECT),
         subject,
         sweep,
-        MeshObject(id="subject", mesh=subject.key, materials=(_SUBJECT,)),
+        _subject(shape, subject),
         MeshObject(id="floor", mesh=sweep.key, materials=(_FLOOR,)),
         Light(id="dome", light="dome", unit="nt", intensity=_DOME_NITS, seen_by_camera=False),
     )
@@ -91,13 +104,37 @@ def _stage(shape: str) -> Scene:
     return scene.add(placed(lens, look_at(_EYE, _AIM)))
 
 
+def _subject(shape: str, mesh: Mesh) -> MeshObject:
+    """The body; an eyeball looks at the camera from where the ball would lie."""
+    if shape != "eye":
+        return MeshObject(id="subject", mesh=mesh.key, materials=(_SUBJECT,))
+    tilt = np.arctan2(_EYE[1] - _BALL_M, _EYE[2])
+    turned = (-float(np.sin(tilt / 2)), 0.0, 0.0, float(np.cos(tilt / 2)))
+    size = _BALL_M / RADIUS_M
+    return MeshObject(
+        id="subject",
+        mesh=mesh.key,
+        materials=(_SUBJECT,),
+        translation=(0.0, _BALL_M, 0.0),
+        rotation=turned,
+        scale=(size, size, size),
+    )
+
+
 def _mesh(shape: Shape) -> Mesh:
     return make_mesh(shape.positions, shape.triangles, normals=shape.normals, uv0=shape.uv)
 
 
 def _ball() -> Shape:
     """A ball, its texture's seam behind."""
-    return sphere(0.47, segments=96).turned("y", 180.0).moved((0.0, 0.47, 0.0))
+    return sphere(_BALL_M, segments=96).turned("y", 180.0).moved((0.0, _BALL_M, 0.0))
+
+
+def _eyeball() -> Shape:
+    """An eyeball in its own space and size."""
+    made = eyeball_mesh(segments=96, rings=72)
+    positions, normals, uv = (a.astype(np.float64) for a in (made.positions, made.normals, made.uv))
+    return Shape(positions, normals, uv, made.triangles.astype(np.int64))
 
 
 def _cube() -> Shape:
@@ -172,4 +209,4 @@ def _checks() -> Image:
     return make_image(np.repeat(pixels[:, :, None], 3, 2), name="checks")
 
 
-_BODIES = {"ball": _ball, "cloth": _cloth, "cube": _cube, "plane": _plane}
+_BODIES = {"ball": _ball, "cloth": _cloth, "cube": _cube, "plane": _plane, "eye": _eyeball}

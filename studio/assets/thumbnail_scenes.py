@@ -61,7 +61,7 @@ def model_stage(scene: Scene) -> Scene:
         for id_, entity in scene.entities.items()
         if isinstance(entity, Light)
     }
-    return _lit(scene.put(dark), *bounds)
+    return lit(scene.put(dark), *bounds)
 
 
 def project_stage(scene: Scene) -> Scene:
@@ -89,7 +89,7 @@ def material_stage(part: Scene) -> Scene:
         MeshObject(id="thumbnail.ball", mesh=ball.key, materials=(material,), translation=(0.0, 1.0, 0.0)),
         MeshObject(id="thumbnail.back", mesh=back.key, materials=(dark.id, light.id)),
     )
-    return _lit(scene, np.array([-1.0, 0.0, -1.0]), np.array([1.0, 2.0, 1.0]), azimuth_deg=0.0, elevation_deg=12.0)
+    return lit(scene, np.array([-1.0, 0.0, -1.0]), np.array([1.0, 2.0, 1.0]), azimuth_deg=0.0, elevation_deg=12.0)
 
 
 def rig_stage(part: Scene) -> Scene:
@@ -111,7 +111,8 @@ def rig_stage(part: Scene) -> Scene:
     return _seen(scene.put(halves), low, high, azimuth_deg=0.0, elevation_deg=16.0)
 
 
-def _lit(scene: Scene, low: F64, high: F64, *, azimuth_deg: float = 32.0, elevation_deg: float = 18.0) -> Scene:
+def lit(scene: Scene, low: F64, high: F64, *, azimuth_deg: float = 32.0, elevation_deg: float = 18.0) -> Scene:
+    """A scene with a key, a fill, a rim and a dim dome about a box, and a camera that holds it as its active one."""
     centre = (low + high) / 2
     reach = max(float(np.linalg.norm(high - low)) / 2, 1e-6)
 

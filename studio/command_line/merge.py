@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,11 @@ import numpy as np
 
 from studio.command_line.console import Console
 from studio.command_line.looks import read_look
-from studio.errors import UsageError
+from studio.errors import BadAsset, UsageError
 from studio.render.checkpoint import PART
 from studio.render.film import Film
 from studio.render.finish import Finish, about_of
+from studio.render.frames import frame_path, has_frame
 from studio.render.output import EXTENSIONS
 from studio.render.partial import Header, merge_partials, read_header, write_partial
 from studio.render.sequence import check_folder
@@ -23,7 +25,7 @@ _LAYERED = ("matte_ids", "matte_counts")
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Merge and write; returns the exit code."""
-    paths, output = [Path(part) for part in args.parts], Path(args.output)
+    paths, output = _named(args.parts), Path(args.output)
     if output.suffix.lower() not in (*EXTENSIONS, PART):
         raise UsageError(
             f"cannot write {output.name!r}: the extension must be {PART} or one of {', '.join(EXTENSIONS)}"
@@ -33,6 +35,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     film, header = merge_partials(paths, allow_gaps=args.allow_gaps)
     # partials of one render of one scene say the same of it
     described = read_header(paths[0])[0]
+    if has_frame(output) and not output.exists():
+        output = frame_path(output, round(header.frame))
     about = about_of(described, paths[0])
     finish = Finish(look, say=console.say)
     try:
@@ -47,6 +51,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
         "done", path=output, parts=len(paths), samples=int(film.counts.max(initial=0)), seconds=finish.seconds
     )
     return 0
+
+
+def _named(parts: Sequence[str]) -> list[Path]:
+    """The files of names and patterns: farms and Windows start us without a shell that would read a `*`."""
+    paths: list[Path] = []
+    for part in parts:
+        path = Path(part)
+        found = [path] if "*" not in path.name or path.exists() else sorted(path.parent.glob(path.name))
+        if not found:
+            raise BadAsset(f"there is no part {part[:200]!r}; check the folder and whether all slices are rendered")
+        paths += found
+    return paths
 
 
 def _write_partial(output: Path, film: Film, header: Header, paths: list[Path]) -> None:

@@ -17,7 +17,7 @@ from studio.command_line import movies, values
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
-from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
 from studio.render.checkpoint import PART, part_path
 from studio.render.film import check_aovs
 from studio.render.finish import Look
@@ -49,6 +49,17 @@ class Request:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Render; returns the exit code."""
+    if args.report not in (None, "openjd"):
+        raise UsageError(f"there is no report {args.report[:40]!r}; openjd is the only one")
+    try:
+        return _run(args, console)
+    except StudioError as fault:
+        if args.report is not None:
+            console.result(f"openjd_fail: {' '.join(str(fault).split())}")
+        raise
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
     scene_path = Path(args.scene)
     request = read_request(args)
     if not args.scene or not _exists(scene_path):
@@ -57,7 +68,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         movies.check_place(request.movie)
     elif request.frames is not None:
         check_outputs(_job(args, request, Scene(), request.frames))
-    report = _Report(console)
+    report = _Report(console, to_manager=args.report is not None)
     with (
         Interrupts() as interrupts,
         RenderSession(device=args.device, threads=_threads(args), listener=report.hear) as session,
@@ -69,9 +80,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
         for sentence in (*notes.dropped, *notes.warnings):
             console.say(sentence)
             console.event("warning", message=sentence)
-        job = _job(args, request, scene, request.frames or _frames_of(scene, request.output))
+        job = _job(args, request, scene, request.frames or frames_of(scene, request.output))
         check_outputs(job)
         report.seconds["load"] = time.perf_counter() - begun
+        report.of = len(job.frames)
         interrupts.limit(request.settings.time_limit_s)
         ear = Ear(say=report.warn, progress=report.progress, frame_done=report.frame_done)
         console.patient = True
@@ -106,7 +118,7 @@ def _threads(args: argparse.Namespace) -> int:
     return values.whole(args.threads, "--threads", 1, 1024) if args.threads is not None else 0
 
 
-def _frames_of(scene: Scene, output: Path) -> list[int]:
+def frames_of(scene: Scene, output: Path) -> list[int]:
     """The scene's frames for a pattern, its first for a single picture."""
     first, last = int(scene.frame_start), int(scene.frame_end)
     if not has_frame(output) or not first < last:
@@ -181,7 +193,7 @@ def _samples(args: argparse.Namespace) -> tuple[int, int, tuple[int, int] | None
     if args.sample_range is None:
         samples = given if given is not None else RenderSettings().samples
         return 0, samples, (0, samples)
-    first, end = values.sample_range(args.sample_range)
+    first, end = values.sample_range(args.sample_range, given)
     if given is not None and end > given:
         raise UsageError(f"the sample range {args.sample_range} goes beyond --samples {given}")
     return first, end - first, (0, given) if given is not None else None
@@ -223,6 +235,9 @@ class _Report:
     told: float = 0.0
     rendered: FrameDone | None = None
     said: set[str] = field(default_factory=set)
+    to_manager: bool = False  # in the words of Open Job Description ("How jobs are run", stdout/stderr messages)
+    of: int = 1  # frames
+    percent: int = -1
 
     def hear(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -248,6 +263,14 @@ class _Report:
         self.console.event(
             "progress", frame=now.frame, samples=round(now.samples, 3), of=now.of, seconds=round(now.seconds, 3)
         )
+        self._tell_manager(now.samples / max(now.of, 1))
+
+    def _tell_manager(self, share: float) -> None:
+        """The percentage of all frames, when it has changed; `share` is of the frame at work."""
+        percent = int(100 * min(len(self.frames) + share, self.of) / self.of)
+        if self.to_manager and percent != self.percent:
+            self.percent = percent
+            self.console.result(f"openjd_progress: {percent}")
 
     def frame_done(self, done: FrameDone) -> None:
         self.frames.append(done)
@@ -259,6 +282,7 @@ class _Report:
                 self.seconds[name] += seconds
         if done.stopped:
             return
+        self._tell_manager(0.0)
         if done.path is not None:
             self.console.result(str(done.path))
         self.console.event("frame", frame=done.frame, path=done.path, skipped=done.skipped)

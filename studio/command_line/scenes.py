@@ -23,7 +23,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         from studio.assets.demo import build
 
         output = _writable(args.output)
-        return _save(build(args.name), output, console)
+        if args.identity and args.name != "head":
+            raise UsageError("--identity says who the head is; it goes with `studio demo head`")
+        return _save(_head(args.identity) if args.identity else build(args.name), output, console)
 
     from studio.assets.load import load_scene
 
@@ -41,6 +43,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     told = {"mapped": report.mapped, "dropped": report.dropped, "warnings": report.warnings}
     console.event("info", path=args.scene, **facts, read=dict(report.read), **told)
     return 0
+
+
+def _head(identity: str) -> Scene:
+    from studio.assets.demo.head import build
+
+    return build(identity)
 
 
 def scene_facts(scene: Scene) -> dict[str, object]:

@@ -35,10 +35,13 @@ def crop(text: str, width: int, height: int) -> Crop:
     return x0, y0, x1, y1
 
 
-def sample_range(text: str) -> tuple[int, int]:
-    """The half-open range "A:B" of sample numbers."""
-    match = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text, re.ASCII)
-    first, end = (int(match[1]), int(match[2])) if match else (0, 0)
+def sample_range(text: str, samples: int | None = None) -> tuple[int, int]:
+    """The half-open range "A:B" of sample numbers, or "A+N" of N from A, which ends with `samples` at the latest: a
+    farm's template cannot reckon, and the last slice of a frame may be shorter."""
+    match = re.fullmatch(r"([0-9]{1,9})([:+])([0-9]{1,9})", text, re.ASCII)
+    first, end = (int(match[1]), int(match[3])) if match else (0, 0)
+    if match and match[2] == "+":
+        end = first + end if samples is None else min(first + end, samples)
     if not first < end <= MOST_SAMPLES:
         raise UsageError(
             f"cannot read the sample range {text[:40]!r}; write A:B with A < B <= {MOST_SAMPLES}, like 0:64"

@@ -266,7 +266,11 @@ def save_as(studio: Studio, *, path: str = "") -> None:
             return
         project.copy_version(where)
     project.save_project(studio.scene, where)
+    from studio.commands.takes import carry_takes  # here: topics of commands stand in the order of menus
+
+    before = studio.path
     _saved(studio, where)
+    carry_takes(studio, before, where)
 
 
 @command(

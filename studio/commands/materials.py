@@ -47,7 +47,7 @@ def _any(studio: Studio) -> bool:
 @command("materials.new", N_("New material"), menu="Materials", icon="material")
 def new(studio: Studio, *, name: str = "material", assign: bool = False) -> Id:
     """Add a material, and put it on the selected objects if that is asked for."""
-    return _add(studio, N_("New material"), Material(name=name or "material"), assign)
+    return _add(studio, N_("New material"), material_edits.MaterialClip(Material(name=name or "material")), assign)
 
 
 @command("materials.preset", N_("Material from a preset…"), menu="Materials")
@@ -57,13 +57,24 @@ def from_preset(studio: Studio, *, name: str = "", called: str = "", assign: boo
     wanted = name or titles.get(studio.face.ask(N_("Which preset?"), tuple(titles)), "")
     if not wanted:
         return ""
-    made = msgspec.structs.replace(preset(wanted).material, name=called or preset(wanted).name)
-    return _add(studio, N_("New material"), made, assign)
+    return _add(studio, N_("New material"), _preset_clip(wanted, called), assign)
 
 
-def _add(studio: Studio, label: str, material: Material, assign: bool) -> Id:
+def _preset_clip(name: str, called: str = "") -> material_edits.MaterialClip:
+    """A preset with the picture that eyes are made with, to be pasted."""
+    entry = preset(name)
+    material = msgspec.structs.replace(entry.material, name=called or entry.name)
+    if not entry.iris:
+        return material_edits.MaterialClip(material)
+    from studio.figure.eye_maps import eye_picture, painted
+
+    picture = eye_picture(iris=entry.iris)
+    return material_edits.MaterialClip(painted(material, picture), {picture.key: picture})
+
+
+def _add(studio: Studio, label: str, made: material_edits.MaterialClip, assign: bool) -> Id:
     def add(scene: Scene) -> tuple[Scene, Id]:
-        out, id_ = material_edits.add_material(scene, material)
+        out, id_ = material_edits.paste_new(scene, made)
         return (edits.assign_material(out, _objects(studio), id_) if assign else out), id_
 
     id_: Id = studio.edit(label, add)
@@ -73,8 +84,7 @@ def _add(studio: Studio, label: str, material: Material, assign: bool) -> Id:
 @command("materials.apply_preset", N_("Apply a preset"))
 def apply_preset(studio: Studio, *, name: str = "glass", ids: Sequence[Id] = ()) -> None:
     """Give materials all values of a preset; their names stay."""
-    clip = material_edits.MaterialClip(preset(name).material)
-    studio.edit(N_("Apply a preset"), material_edits.paste_onto, chosen(studio, ids), clip)
+    studio.edit(N_("Apply a preset"), material_edits.paste_onto, chosen(studio, ids), _preset_clip(name))
 
 
 @command("materials.duplicate", N_("Duplicate material"), menu="Materials", when=_any)

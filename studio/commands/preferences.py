@@ -17,6 +17,7 @@ import msgspec
 
 from studio.commands.midi_map import MidiMap
 from studio.errors import BadAsset, CannotWrite
+from studio.figure.capture.sources import Source
 from studio.scene.schema import Spec, check, fields
 
 NAVIGATIONS = ("blender", "maya", "houdini")
@@ -48,6 +49,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     confirm_quit: Annotated[bool, Spec(label="Ask before leaving unsaved work")] = True
     keys: dict[str, tuple[str, ...]] = {}  # command id -> shortcuts that replace its own
     midi: MidiMap = MidiMap()  # the surface that moves the board
+    capture: tuple[Source, ...] = ()  # devices that were listened to, newest first
     recent: tuple[str, ...] = ()  # paths, newest first
     layouts: dict[str, str] = {}  # name -> docking state, base64
     window: str = ""  # geometry, base64

@@ -42,6 +42,9 @@ _TOPICS = (
     "constraints",
     "materials",
     "library",
+    "figures",
+    "new_figure",
+    "expressions",
     "view",
     "export",
     "time",
@@ -50,6 +53,9 @@ _TOPICS = (
     "time_marks",
     "time_strips",
     "mix",
+    "motions",
+    "capture",
+    "takes",
 )
 
 

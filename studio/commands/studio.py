@@ -36,7 +36,7 @@ RENDER_SIZE = (640, 360)
 @dataclass(frozen=True, slots=True)
 class Update:
     """Something happened: the document changed (`change`), or the named parts of the studio did: "path", "frame",
-    "playing", "autokey", "picked", "preferences", "saved", "render size"."""
+    "playing", "autokey", "picked", "preferences", "saved", "render size", "performance", "capture", "baked"."""
 
     change: Change | None = None
     parts: frozenset[str] = frozenset()
@@ -65,6 +65,7 @@ class Studio:
         self._render_size = RENDER_SIZE
         self._flat: FlatScene | None = None
         self._flat_of: tuple[Scene, float] | None = None
+        self._performance: Callable[[Scene], Scene] | None = None
         self._watchers: list[Callable[[Update], None]] = []
         self._own: dict[type, Any] = {}
         self.document.subscribe(self._changed)
@@ -208,10 +209,23 @@ class Studio:
             self.face.notify(str(fault), kind="warning")
 
     @property
+    def performance(self) -> Callable[[Scene], Scene] | None:
+        """What lays a live performance over the scene for whoever draws it, and for nobody else: the document hears
+        nothing of it. It gives the same object for the same scene and performance."""
+        return self._performance
+
+    @performance.setter
+    def performance(self, performance: Callable[[Scene], Scene] | None) -> None:
+        if performance is not self._performance:
+            self._performance = performance
+            self.tell("performance")
+
+    @property
     def flat(self) -> FlatScene:
         """The scene at the current frame as renderers read it; the same object as long as neither changes, and its
         sections as long as they hold the same."""
-        now = (self.document.scene, self.document.frame)
+        seen = self.document.scene if self._performance is None else self._performance(self.document.scene)
+        now = (seen, self.document.frame)
         if self._flat is None or self._flat_of is None or self._flat_of[0] is not now[0] or self._flat_of[1] != now[1]:
             self._flat = flatten(*now, previous=self._flat)
             self._flat_of = now

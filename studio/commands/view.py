@@ -317,6 +317,7 @@ _TOOLS: dict[ToolMode, str] = {
     "rotate": N_("Rotate"),
     "scale": N_("Scale"),
     "place": N_("Place lights"),
+    "face": N_("Pose face"),
 }
 
 

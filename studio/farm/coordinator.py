@@ -130,9 +130,9 @@ class Coordinator:
             self._settle(job)
 
     def resume(self, id_: JobId, *, by: str = "") -> None:
-        """Go on with a job that is paused, drained, capped or failed; its failures are forgotten."""
+        """Go on with a job that is paused, drained, capped, failed or cancelled; its failures are forgotten."""
         job = self._job(id_)
-        if job.state in ("paused", "draining", "capped", "failed"):
+        if job.state in ("paused", "draining", "capped", "failed", "cancelled"):
             job.state, job.why = "waiting", ""
             for deferred in job.deferred:
                 job.reopen(deferred.piece, deferred.range)

@@ -114,6 +114,8 @@ def late_unit(
     for attempt in running:
         if attempt.copy or attempt.lease.copy_of or attempt.lease.node == node.info.id:
             continue
+        if attempt.delivered >= attempt.last:  # it was cut where it stands, and has not heard yet that it is done
+            continue
         ends = left_s(job, attempt, nodes.get(attempt.lease.node), now, policy)
         again = (attempt.last - attempt.delivered) / _promised(job, attempt.lease.piece, node)
         overdue = now - attempt.lease.begun > policy.copy_ratio * usual

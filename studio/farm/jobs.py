@@ -4,6 +4,7 @@
     jobs/<id>/job.json                  the job, written once
     jobs/<id>/units/<piece>/<a>-<b>.<attempt>.part    partials, as their nodes wrote them
     jobs/<id>/done/<piece>/<a>-<b>.json the claim on a range: which partial it is; created once, which is what counts
+                                        (<a>-<b>.1.json and so on beside one that is damaged)
     jobs/<id>/events/<generation>-<n>.json   what happened, in blocks, each with the hash of the one before
     jobs/<id>/preview/<piece>.jpg       the newest look at a piece
 
@@ -12,18 +13,23 @@ A job is continued by whoever reads its claims, on whatever engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import bisect
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
-from studio.errors import BadAsset, UsageError
+from studio.errors import BadAsset, CannotWrite, UsageError
 from studio.farm.model import JobId, JobSpec, Piece, Range, Record, Result
 from studio.farm.store import Store
 from studio.render.settings import RenderSettings
 
 T = TypeVar("T")
 LONGEST_ID = 80
+LARGEST_JOB, LARGEST_CLAIM = 64 << 20, 64 << 10  # bytes
+MOST_DAMAGED = 16  # claims on one range
+_CLAIM = re.compile(r"(\d{1,12})-(\d{1,12})(?:\.(\d{1,2}))?\.json")
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -51,34 +57,122 @@ def part_key(id_: JobId, piece: Piece, samples: Range, attempt: int) -> str:
 
 
 def write_job(store: Store, job: RenderJob) -> bool:
-    """Put a job into the store; False when it is there already, which is no fault: submitting twice is once."""
-    return store.put(job_key(job.spec.id, "job.json"), _encoder.encode(job), once=True)
+    """Put a job into the store; False when it is there already, which is no fault: submitting twice is once. One that
+    is there and cannot be read is written again."""
+    key, data = job_key(job.spec.id, "job.json"), _encoder.encode(job)
+    if store.put(key, data, once=True):
+        return True
+    try:
+        read_job(store, job.spec.id)
+    except BadAsset:
+        return store.put(key, data)
+    return False
 
 
 def read_job(store: Store, id_: JobId) -> RenderJob:
     """A job of the store. Raises BadAsset when it is not there or damaged."""
-    return decoded(store.get(job_key(id_, "job.json")), RenderJob, f"{store.name}: the job {id_}")
+    where = f"{store.name}: the job {id_}"
+    job = decoded(store.get(job_key(id_, "job.json"), most=LARGEST_JOB), RenderJob, where)
+    if job.spec.id != id_:
+        raise BadAsset(f"{where} is damaged (it is the job {job.spec.id[:40]!r}); submit it again")
+    return job
 
 
 def claim(store: Store, id_: JobId, piece: Piece, result: Result) -> bool:
     """Make a partial the one of its range; False when another one is."""
-    first, last = result.range
-    return store.put(job_key(id_, "done", piece.name, f"{first}-{last}.json"), _encoder.encode(result), once=True)
+    return holder(store, id_, piece, result) == result
+
+
+def holder(store: Store, id_: JobId, piece: Piece, result: Result) -> Result:
+    """Claim a range for a partial; gives the result that has it now: this one, or one that was earlier.
+
+    A claim that is damaged claims nothing. It is left where it is and the next number is tried, in order, by whoever
+    comes, so that of two who find it one wins here too.
+    """
+    data = _encoder.encode(result)
+    for number in range(MOST_DAMAGED + 1):
+        key = _claim_key(id_, piece, result.range, number)
+        if store.put(key, data, once=True):
+            return result
+        if store.size(key) is None:
+            raise CannotWrite(f"{store.name}: {key} is there and is not; wait until the store has made up its mind")
+        found = _claim(store, key, result.range)
+        if found is not None:
+            return found
+    raise BadAsset(f"{store.name}: the claims on {key} are damaged again and again; look after the store")
+
+
+def claim_on(store: Store, id_: JobId, piece: Piece, samples: Range) -> Result | None:
+    """The result that has a range; None when nobody has claimed it."""
+    for number in range(MOST_DAMAGED + 1):
+        key = _claim_key(id_, piece, samples, number)
+        if store.size(key) is None:
+            return None
+        found = _claim(store, key, samples)
+        if found is not None:
+            return found
+    return None
+
+
+def _claim_key(id_: JobId, piece: Piece, samples: Range, number: int) -> str:
+    more = f".{number}" if number else ""
+    return job_key(id_, "done", piece.name, f"{samples[0]}-{samples[1]}{more}.json")
+
+
+def _claim(store: Store, key: str, samples: Range) -> Result | None:
+    """What a claim says; None when it is damaged."""
+    try:
+        result = decoded(store.get(key, most=LARGEST_CLAIM), Result, f"{store.name}: {key}")
+    except BadAsset:
+        return None
+    return result if result.range == samples and samples[0] < samples[1] else None
 
 
 def claimed(store: Store, job: RenderJob) -> dict[int, list[Result]]:
-    """The claims of a job by the index of their piece, in the order of their samples. Claims that overlap an earlier
-    one do not count."""
+    """The claims of a job by the index of their piece, in the order of their samples, none over another.
+
+    Claims that are damaged do not count. Where some overlap, as after two coordinators or one that was shown an old
+    list, those count that make the most samples together: every one is good, and a sum of any has the same bits.
+    """
     index = {piece.name: i for i, piece in enumerate(job.spec.pieces)}
     out: dict[int, list[Result]] = {}
-    for key, _ in sorted(store.list(job_key(job.spec.id, "done"))):
-        piece = key.split("/")[-2]
-        if piece in index:
-            result = decoded(store.get(key), Result, f"{store.name}: {key}")
-            out.setdefault(index[piece], []).append(result)
-    for results in out.values():
-        results.sort(key=lambda result: result.range)
-    return out
+    found: dict[tuple[int, Range], dict[int, str]] = {}
+    for key, _ in store.list(job_key(job.spec.id, "done")):
+        *_, piece, name = key.split("/")
+        match = _CLAIM.fullmatch(name)
+        if piece in index and match is not None:
+            place = index[piece], (int(match[1]), int(match[2]))
+            found.setdefault(place, {})[int(match[3] or 0)] = key
+    for (row, samples), keys in sorted(found.items()):
+        for _, key in sorted(keys.items()):
+            result = _claim(store, key, samples)
+            if result is not None:
+                out.setdefault(row, []).append(result)
+                break
+    return {row: apart(results) for row, results in out.items()}
+
+
+def apart(results: Iterable[Result]) -> list[Result]:
+    """Of results whose ranges may overlap, those without overlap that have the most samples, and of such the fewest, in
+    order of their samples (weighted interval scheduling, by the end of ranges)."""
+    listed = sorted(results, key=lambda result: (result.range[1], result.range[0], result.key))
+    ends = [result.range[1] for result in listed]
+    best: list[tuple[int, int]] = [(0, 0)]  # samples and minus the number of ranges, of the first i results
+    before: list[int] = []
+    for i, result in enumerate(listed):
+        first, last = result.range
+        before.append(bisect.bisect_right(ends, first, hi=i))
+        samples, count = best[before[-1]]
+        best.append(max(best[-1], (samples + last - first, count - 1)))
+    kept = []
+    i = len(listed)
+    while i > 0:
+        if best[i] == best[i - 1]:
+            i -= 1
+        else:
+            kept.append(listed[i - 1])
+            i = before[i - 1]
+    return kept[::-1]
 
 
 def job_ids(store: Store) -> Iterator[JobId]:

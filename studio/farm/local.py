@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from studio.farm.coordinator import Price
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event
 from studio.farm.policy import Policy
@@ -38,7 +39,7 @@ class LocalFarm:
 
     def __init__(
         self,
-        place: Path,
+        place: Path | str,
         *,
         nodes: int = 1,
         threads: int = 0,
@@ -46,12 +47,13 @@ class LocalFarm:
         policy: Policy | None = None,
         checkpoint_s: float = 60.0,
         cache: Path | None = None,
+        price: Price | None = None,
         listener: Callable[[Event], None] | None = None,
     ) -> None:
         self.store = open_store(place)
         self.store.probe()
         self.policy = policy or Policy()
-        self.service = Service(self.store, policy=self.policy, listener=listener)
+        self.service = Service(self.store, policy=self.policy, price=price, listener=listener)
         token = secrets.token_urlsafe(32)
         self._server = Server(self.service, token)
         self._orders = [
@@ -69,7 +71,7 @@ class LocalFarm:
             )
             for index in range(nodes)
         ]
-        self._nodes = [_start(order) for order in self._orders]
+        self._nodes = [start_node(order) for order in self._orders]
         self._restarts = 0
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="studio-farm-local", daemon=True)
@@ -79,6 +81,11 @@ class LocalFarm:
     def pids(self) -> list[int]:
         """The process ids of the nodes."""
         return [process.pid for process in self._nodes]
+
+    @property
+    def works(self) -> bool:
+        """Whether a node is alive, or will be started again."""
+        return self._restarts < MOST_RESTARTS or any(process.poll() is None for process in self._nodes)
 
     def submit(self, job: RenderJob) -> None:
         """Take a job, or go on with it."""
@@ -107,7 +114,7 @@ class LocalFarm:
                 process.kill()
                 process.wait()
         self._server.close()
-        self.service.flush()
+        self.service.retire()
 
     def _watch(self) -> None:
         while not self._closing.wait(_TICK_S):
@@ -118,7 +125,7 @@ class LocalFarm:
                     self.service.leave(self._orders[i].node)
                     if process.stdin is not None:
                         process.stdin.close()
-                    self._nodes[i] = _start(self._orders[i])
+                    self._nodes[i] = start_node(self._orders[i])
 
     def __enter__(self) -> LocalFarm:
         return self
@@ -127,9 +134,13 @@ class LocalFarm:
         self.close()
 
 
-def _start(order: WorkOrder) -> subprocess.Popen[bytes]:
+def start_node(order: WorkOrder) -> subprocess.Popen[bytes]:
+    """A process of a node. Ctrl-C in a terminal goes to whoever started it, who lets it deliver what it has."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "studio.farm.work"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [sys.executable, "-P", "-m", "studio.farm.work"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(order) + b"\n")

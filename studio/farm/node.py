@@ -30,6 +30,7 @@ from studio.render.checkpoint import build_id, header_of, save_part
 from studio.render.session import INTERRUPTED, OUT_OF_TIME, FrameProgress, FrameResult, RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
+from studio.scene.flat_camera import active_camera
 from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
 
@@ -92,6 +93,7 @@ class FarmNode:
         self._jobs: dict[JobId, RenderJob] = {}
         self._scene: tuple[str, Scene] | None = None
         self._flat: tuple[tuple[JobId, float], FlatScene] | None = None
+        self._after: tuple[tuple[JobId, float], FlatScene] | None = None
 
     def stop(self) -> None:
         """End after what can be delivered now. Any thread may call it."""
@@ -181,7 +183,8 @@ class FarmNode:
             unit.done = max(unit.done, unit.at - first + int(now.samples))
 
         begun = time.perf_counter()
-        result = self._session.render_frame(flat, settings, stop=reason, progress=progress)
+        following = self._following(job, flat)
+        result = self._session.render_frame(flat, settings, following=following, stop=reason, progress=progress)
         if self._slowdown > 1.0:  # a slow machine, for tests
             self._stop.wait((time.perf_counter() - begun) * (self._slowdown - 1.0))
         return result
@@ -195,8 +198,15 @@ class FarmNode:
         piece = job.spec.pieces[lease.piece]
         samples = unit.at, unit.at + count
         settings = self._settings(unit, job, count)
-        whole = (0, 0, settings.width, settings.height) if piece.crop else settings.crop
-        header = header_of(flat, settings, self._session.info, region=whole, total=(0, piece.samples))
+        frame = job.settings.crop or (0, 0, settings.width, settings.height)
+        header = header_of(
+            flat,
+            settings,
+            self._session.info,
+            following=self._following(job, flat),
+            region=frame if piece.crop else settings.crop,
+            total=(0, piece.samples),
+        )
         with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
             path = Path(folder) / "unit.part"
             save_part(path, result.film, header)
@@ -211,6 +221,16 @@ class FarmNode:
         unit.at = samples[1]
         unit.done = max(unit.done, unit.at - lease.range[0])
         return True
+
+    def _following(self, job: RenderJob, flat: FlatScene) -> FlatScene | None:
+        """The next frame, where motion is asked for; it is what one camera sees, whoever takes that picture."""
+        if "motion" not in job.settings.aovs or self._scene is None:
+            return None
+        key = job.spec.id, flat.frame
+        if self._after is None or self._after[0] != key:
+            camera = job.camera or active_camera(self._scene[1], flat.frame)
+            self._after = key, flatten(self._scene[1], flat.frame + 1, previous=flat, camera=camera)
+        return self._after[1]
 
     def _settings(self, unit: _Unit, job: RenderJob, count: int) -> RenderSettings:
         piece = job.spec.pieces[unit.lease.piece]

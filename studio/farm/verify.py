@@ -12,19 +12,13 @@ import msgspec
 import numpy as np
 
 from studio.errors import BadAsset
+from studio.farm.cas import digest_of as digest_of
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Piece, Result
 from studio.render.film import Film
 from studio.render.partial import Header, read_partial, settings_digest
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
-
-
-def digest_of(data: bytes) -> str:
-    """BLAKE3 of bytes, as the farm names everything."""
-    from blake3 import blake3
-
-    return str(blake3(data).hexdigest())
 
 
 def check_partial(path: Path, job: RenderJob, piece: Piece, result: Result) -> tuple[Film, Header]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import sys
 import threading
 from pathlib import Path
@@ -42,6 +43,7 @@ class WorkOrder(Record, frozen=True):
     trust: int = 0
     until_idle: bool = False
     slowdown: float = 1.0
+    ca: str = ""  # a file of certificates that vouch for the coordinator; "": those of the system
 
 
 def main() -> int:
@@ -58,7 +60,7 @@ def _work(order: WorkOrder) -> int:
     store = open_store(order.store)
     cache = NodeCache(Path(order.cache))
     with (
-        Remote(order.url, order.token) as desk,
+        Remote(order.url, order.token, tls=ssl.create_default_context(cafile=order.ca) if order.ca else None) as desk,
         RenderSession(device=order.device, threads=order.threads) as session,
     ):
         node = FarmNode(

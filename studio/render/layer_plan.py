@@ -130,17 +130,18 @@ def shortened(values: NDArray[np.float32], digits: int) -> NDArray[np.float32]:
     return ((bits + np.uint32((1 << (off - 1)) - 1) + up) & np.uint32(0xFFFFFFFF << off & 0xFFFFFFFF)).view(np.float32)
 
 
-def entry_bytes(depth: int, infinite: int) -> int:
+def entry_bytes(depth: int, infinite: int, *, below: bool = False) -> int:
     """Memory of a path's list of contributions, see `studio.render.tracer.light_sums`."""
-    return entries_of(depth, infinite) * 4 * 4
+    return entries_of(depth, infinite, below=below) * 4 * 4
 
 
-def entries_of(depth: int, infinite: int) -> int:
+def entries_of(depth: int, infinite: int, *, below: bool = False) -> int:
     """The most contributions of a path: at every vertex a lamp that it went through, the emission that it met and a
-    shadow ray; where it leaves the scene, every light that is infinitely far."""
-    return 3 * depth + infinite
+    shadow ray, and with `below` another one where it comes out that went below the surface; where it leaves the scene,
+    every light that is infinitely far."""
+    return (4 if below else 3) * depth + infinite
 
 
-def paths_at_once(batch: int, depth: int, infinite: int, *, budget: int) -> int:
+def paths_at_once(batch: int, depth: int, infinite: int, *, budget: int, below: bool = False) -> int:
     """Paths in flight whose lists fit the budget."""
-    return max(1, min(batch, budget // entry_bytes(depth, infinite)))
+    return max(1, min(batch, budget // entry_bytes(depth, infinite, below=below)))

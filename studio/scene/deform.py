@@ -1,8 +1,9 @@
 """Deformation: a mesh after its morphs and its skin.
 
-Linear blending over whole arrays: morph targets are added to the rest pose (sparsely, as they are stored), then every
-vertex is moved by the weighted sum of its joints' matrices (glTF 2.0, section 3.7.3). A skinned mesh ends in world
-space and its instance has no transform, because glTF ignores the node that a skin hangs on.
+Linear blending over whole arrays: morph targets are added to the rest pose (`studio.scene.morphing`), then every vertex
+is moved by the weighted sum of its joints' matrices (glTF 2.0, section 3.7.3). A skinned mesh ends in world space and
+its instance has no transform, because glTF ignores the node that a skin hangs on. Where morphs do not say how normals
+move, normals follow the surface that the vertices make in the end (`studio.scene.smooth_normals`).
 
 A figure is deformed at every frame that is scrubbed over. What does not depend on the pose, which joints a vertex
 follows and how much, is made once (`Binding`) and handed from one `Deformed` to the next; the sums run over columns of
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.geometry import F32, Deformed, Mesh
+from studio.scene.morphing import morphed, shapes_of
+from studio.scene.smooth_normals import Columns, Smooth, turned
 from studio.scene.transforms import F64
 
 
@@ -107,15 +110,25 @@ def deform(mesh: Mesh, opened: Pose, closed: Pose, *, earlier: Deformed | None =
 
 
 def _vertices(mesh: Mesh, pose: Pose, binding: Binding | None) -> tuple[F32, F32 | None, F32 | None]:
-    positions, normals, tangents = _morphed(mesh, pose.weights)
+    positions, normals, tangents = morphed(mesh, pose.weights)
+    skinned = pose.joints is not None and binding is not None
+    smooth = shapes_of(mesh).smooth if mesh.morphs and (skinned or positions is not mesh.positions) else None
+    before = smooth.rest if smooth is not None else None
     if pose.joints is not None and binding is not None:
         columns = _blended(binding, pose.joints)
         positions = _moved(columns, positions)
         if normals is not None:
-            normals = _turned(_cofactors(columns), normals)
+            cofactors = _cofactors(columns)
+            normals = _turned(cofactors, normals)
+            if smooth is not None:
+                rest = np.stack(smooth.rest, axis=1)
+                x, y, z = _unit(_turned([c[smooth.vertices] for c in cofactors], rest)).T
+                before = (x, y, z)
         if tangents is not None:
             directions = _turned([columns[i] for i in (0, 1, 2, 4, 5, 6, 8, 9, 10)], tangents)
             tangents = np.concatenate([_unit(directions), tangents[:, 3:]], axis=1)
+    if smooth is not None and before is not None and normals is not None:
+        normals, tangents = _followed(smooth, positions, before, normals, tangents)
     return (
         _readonly(positions),
         None if normals is None else _readonly(_unit(normals)),
@@ -123,21 +136,19 @@ def _vertices(mesh: Mesh, pose: Pose, binding: Binding | None) -> tuple[F32, F32
     )
 
 
-def _morphed(mesh: Mesh, weights: tuple[float, ...]) -> tuple[F32, F32 | None, F32 | None]:
-    positions, normals, tangents = mesh.positions, mesh.normals, mesh.tangents
-    live = [(morph, np.float32(w)) for morph, w in zip(mesh.morphs, weights, strict=False) if w and np.isfinite(w)]
-    if not live:
-        return positions, normals, tangents
-    positions = positions.copy()
-    normals = normals.copy() if normals is not None and any(m.normals is not None for m, _ in live) else normals
-    tangents = tangents.copy() if tangents is not None and any(m.tangents is not None for m, _ in live) else tangents
-    for morph, weight in live:
-        positions[morph.indices] += morph.positions * weight
-        if normals is not None and morph.normals is not None:
-            normals[morph.indices] += morph.normals * weight
-        if tangents is not None and morph.tangents is not None:
-            tangents[morph.indices, :3] += morph.tangents * weight
-    return positions, normals, tangents
+def _followed(
+    smooth: Smooth, positions: F32, before: Columns, normals: F32, tangents: F32 | None
+) -> tuple[F32, F32 | None]:
+    """Normals and tangents turned as the surface that the positions make has turned from where they stand."""
+    rows = smooth.vertices
+    some = [normals[rows]] if tangents is None else [normals[rows], tangents[rows, :3]]
+    new = turned(smooth, positions, before, some)
+    normals = normals.copy()
+    normals[rows] = new[0]
+    if tangents is not None:
+        tangents = tangents.copy()
+        tangents[rows, :3] = new[1]
+    return normals, tangents
 
 
 def _blended(binding: Binding, matrices: F64) -> F32:

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from studio.errors import BadAsset
 from studio.scene import linking
 from studio.scene.animation import Curve
-from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject, renamed_group
+from studio.scene.entities import Camera, Constraint, Entity, Figure, Group, Id, MeshObject, renamed_group
+from studio.scene.figure_rigs import renamed_figure, without_figures
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.photometry import units_of
@@ -169,7 +170,9 @@ def delete(scene: Scene, ids: Iterable[Id]) -> Scene:
         }
         scene = scene.put(bare)
     left = scene.remove(ids)
-    return linking.without_links(left, scene.entities.keys() - left.entities.keys())
+    gone = scene.entities.keys() - left.entities.keys()
+    left = left.put(without_figures(left.entities, gone | materials))
+    return linking.without_links(left, gone)
 
 
 def duplicate(scene: Scene, ids: Iterable[Id], *, offset: Vec3 = (0.0, 0.0, 0.0)) -> tuple[Scene, tuple[Id, ...]]:
@@ -197,6 +200,8 @@ def duplicate(scene: Scene, ids: Iterable[Id], *, offset: Vec3 = (0.0, 0.0, 0.0)
             values.update(linking.renamed_links(entity, names))
         elif isinstance(entity, Group):
             values.update(renamed_group(entity, names))
+        elif isinstance(entity, Figure):
+            values.update(renamed_figure(entity, names))
         if id_ in tops:
             values["translation"] = tuple(a + b for a, b in zip(entity.translation, offset, strict=True))
         new[names[id_]] = msgspec.structs.replace(entity, **values)

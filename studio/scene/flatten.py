@@ -11,13 +11,16 @@ previous section by content, so that even a wholly different way to the same sce
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from studio.scene.constraints import constrained
-from studio.scene.entities import Camera, Id
+from studio.scene.entities import Camera, Entity, Id
+from studio.scene.figure_casts import lively
+from studio.scene.figures import Memo, acted
 from studio.scene.flat import (
     CASTS_SHADOWS,
     INSTANCE,
@@ -33,6 +36,7 @@ from studio.scene.flat_links import Links, link_up
 from studio.scene.flat_masters import dim
 from studio.scene.flat_objects import Moment, Objects, place_objects
 from studio.scene.flat_surfaces import Surfaces, pack_surfaces
+from studio.scene.materials import Material
 from studio.scene.pose import Posing, posing_of
 from studio.scene.scene import Scene
 from studio.scene.tree import Tree, grow
@@ -54,6 +58,7 @@ class Stages:
     """What the next flatten builds on: every stage's result, and the posing of the scene's tracks."""
 
     posing: Posing
+    acting: tuple[Memo | None, ...]  # of figures at the frame, and at both ends of the shutter
     tree: Tree
     surfaces: Surfaces
     objects: Objects
@@ -79,11 +84,12 @@ def flatten(scene: Scene, frame: float, *, previous: FlatScene | None = None, ca
 
 def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) -> FlatScene:
     posing = _posing(scene, before)
-    entities, materials = posing.at(scene, frame)
+    acting = _Acting(scene, posing, before.acting if before else ())
+    entities, materials, badly_acted = acting.at(frame, 0)
     entities, broken_rules = constrained(entities)
     tree = grow(entities, before.tree if before else None)
     chosen = find_camera(scene, entities, camera, frame)
-    moment = _shutter(scene, frame, posing, tree, chosen)
+    moment = _shutter(scene, frame, acting, tree, chosen)
 
     images = light_images(tree, scene.images, before.lamps if before else None)
     dimming = dim(tree)
@@ -94,6 +100,7 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
 
     warnings = [
         *posing.warnings,
+        *badly_acted,
         *broken_rules,
         *tree.warnings(),
         *surfaces.warnings,
@@ -128,7 +135,7 @@ def _flattened(scene: Scene, frame: float, before: Stages | None, camera: Id) ->
         portals=lamps.portals,
         light_ids=lamps.ids,
         warnings=tuple(warnings),
-        cache=Stages(posing, tree, surfaces, objects, lamps, links),
+        cache=Stages(posing, acting.memos(), tree, surfaces, objects, lamps, links),
     )
 
 
@@ -137,16 +144,37 @@ def _posing(scene: Scene, before: Stages | None) -> Posing:
     return posing_of(scene, before.posing if before is not None else None)
 
 
-def _shutter(scene: Scene, frame: float, posing: Posing, tree: Tree, camera: Camera | None) -> Moment:
+class _Acting:
+    """Entities and materials of moments, animated and with figures acting; each moment builds on its own memory."""
+
+    def __init__(self, scene: Scene, posing: Posing, memos: tuple[Memo | None, ...]) -> None:
+        self.scene, self.posing = scene, posing
+        self._memos: list[Memo | None] = [*memos] or [None, None, None]
+
+    def at(self, frame: float, place: int) -> tuple[Mapping[Id, Entity], Mapping[Id, Material], tuple[str, ...]]:
+        """The records at a frame; `place` is 0 for the frame itself, 1 and 2 for the ends of the shutter."""
+        scene, memo = self.scene, self._memos[place]
+        entities, materials = self.posing.at(scene, frame)
+        entities, materials, warnings, self._memos[place] = acted(
+            entities, materials, scene.meshes, frame, fps=scene.fps, memo=memo
+        )
+        return entities, materials, warnings
+
+    def memos(self) -> tuple[Memo | None, ...]:
+        """What the next flatten may build on."""
+        return tuple(self._memos)
+
+
+def _shutter(scene: Scene, frame: float, acting: _Acting, tree: Tree, camera: Camera | None) -> Moment:
     """The trees at shutter open and close; `tree` itself where nothing can differ from the frame."""
-    if camera is None or not (scene.tracks or scene.strips):
+    if camera is None or not (scene.tracks or scene.strips or lively(scene.entities)):
         return Moment(tree, tree, tree)
     trees = []
-    for offset in (camera.shutter_open, camera.shutter_close):
+    for place, offset in enumerate((camera.shutter_open, camera.shutter_close)):
         if offset == 0.0 or not np.isfinite(offset):
             trees.append(tree)
         else:
-            trees.append(grow(constrained(posing.at(scene, frame + offset)[0])[0], tree))
+            trees.append(grow(constrained(acting.at(frame + offset, 1 + place)[0])[0], tree))
     opened, closed = trees
     return Moment(tree, opened, opened if camera.shutter_open == camera.shutter_close else closed)
 

@@ -32,7 +32,7 @@ class Morph:
     tangents: F32 | None = None  # (k, 3) offsets
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Mesh:
     """An indexed triangle mesh in its object's space, in metres, counter-clockwise fronts.
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.clips import Clip, Strip
-from studio.scene.entities import Constraint, Entity, Group, Id, MeshObject, Vec3, renamed_group
+from studio.scene.entities import Constraint, Entity, Figure, Group, Id, MeshObject, Vec3, renamed_group
+from studio.scene.figure_rigs import renamed_figure
 from studio.scene.lights import Light
 from studio.scene.linking import renamed_links
 from studio.scene.pose import split_track
@@ -103,6 +104,8 @@ def _renamed(entity: Entity, names: Mapping[Id, Id], skins: Mapping[str, str], t
         new.update(renamed_links(entity, names))
     elif isinstance(entity, Group):
         new.update(renamed_group(entity, names))
+    elif isinstance(entity, Figure):
+        new.update(renamed_figure(entity, names))
     return msgspec.structs.replace(entity, **new)
 
 

@@ -91,6 +91,9 @@ class _Settling:
             field = fields(kind).get(name)
             if field is not None and field.animatable and name not in freed:
                 value = self._beneath(new, name, value)
+                if field.shape == "vector" and not field.width and f"{new.id}.{name}" not in self.before.tracks:
+                    values[name] = self._items(old, shown, new, name, value)
+                    continue
                 if _driven(self.before, new, name):
                     self.keys.append((new.id, name, value))
                     if f"{new.id}.{name}" not in self.before.tracks:
@@ -110,6 +113,20 @@ class _Settling:
             said = record.name or record.id
             raise BadAsset(f'Strips alone move "{said}" at frame {self.frame:g}; mute or bake them to change it there.')
         return below
+
+    def _items(self, old: Any, shown: Any, new: Any, name: str, value: Any) -> Any:
+        """A vector of any number of items (the controls of a face): those that changed are keyed where curves of their
+        own drive them, or by themselves; the others are left in peace. Gives what is to be stored."""
+        if f"{new.id}.{name}" in self.after.tracks:
+            return value
+        was, now = getattr(shown, name), getattr(new, name)
+        value = (*value, *now[len(value) :])  # strips know no more items than they move
+        for i, number in enumerate(value):
+            own = f"{new.id}.{name}[{i}]"
+            changed = now[i] != (was[i] if i < len(was) else 0.0)
+            if changed and (own in self.before.tracks or (self.autokey and own not in self.after.tracks)):
+                self.keys.append((new.id, f"{name}[{i}]", number))
+        return self._undriven_items(old, name, value)
 
     def _undriven_items(self, old: Any, name: str, value: Any) -> Any:
         """A vector with the new numbers of those items that have no curves."""

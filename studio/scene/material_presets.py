@@ -5,7 +5,8 @@ those of the sodium line in the CRC Handbook of Chemistry and Physics (water 1.3
 1.77) and of the makers' data (Schott N-BK7 1.517 with Abbe 64.2, SF11 1.785 with Abbe 25.8, PMMA 1.49, polycarbonate
 1.585). Diffuse colours stay within the albedos of measured dielectrics, 0.02 to 0.9 (charcoal to fresh snow; S. Lagarde
 and C. de Rousiers, "Moving Frostbite to PBR", 2014). The thickness of films is that of soap (0.1 to 1 um), nacre and
-anodised titanium (30 to 120 nm of oxide of index 2.4). The rest is an artist's judgement under a studio light.
+anodised titanium (30 to 120 nm of oxide of index 2.4). What bodies are made of stands in `studio.scene.body_presets`.
+The rest is an artist's judgement under a studio light.
 """
 
 from __future__ import annotations
@@ -17,20 +18,25 @@ from typing import Any
 import msgspec
 
 from studio.errors import UsageError
+from studio.scene.body_presets import BODY, IRISES
 from studio.scene.materials import Material
 from studio.scene.metals import metal_colors
 
-KINDS = ("metal", "glass", "paint", "plastic", "cloth", "natural", "film", "light")
+KINDS = ("metal", "glass", "paint", "plastic", "cloth", "natural", "film", "light", "body")
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A material to begin with. `name` is its English text and the name of what is made of it."""
+    """A material to begin with. `name` is its English text and the name of what is made of it.
+
+    `iris` names the picture of `studio.figure.eye_maps` that a preset of an eye is made with, "" for everything else.
+    """
 
     id: str
     name: str
     kind: str
     material: Material
+    iris: str = ""
 
 
 def presets() -> Mapping[str, Preset]:
@@ -55,7 +61,7 @@ def N_(text: str) -> str:  # noqa: N802  the mark that the translators' table lo
 
 
 def _add(id_: str, name: str, kind: str, **values: Any) -> None:
-    _PRESETS[id_] = Preset(id_, name, kind, Material(name=name, **values))
+    _PRESETS[id_] = Preset(id_, name, kind, Material(name=name, **values), IRISES.get(id_, ""))
 
 
 def _metal(id_: str, name: str, metal: str, roughness: float, **values: Any) -> None:
@@ -368,7 +374,12 @@ def _films_and_lights() -> None:
     )
 
 
-for _section in (_metals, _glasses, _paints, _plastics, _cloths, _naturals, _films_and_lights):
+def _bodies() -> None:
+    for id_, name, values in BODY:
+        _add(id_, name, "body", **values)
+
+
+for _section in (_metals, _glasses, _paints, _plastics, _cloths, _naturals, _films_and_lights, _bodies):
     _section()
 
 

@@ -23,7 +23,8 @@ from studio.scene import schema
 from studio.scene.animation import Curve, make_curve
 from studio.scene.arrays import pack_npy, pack_npz, unpack_npy, unpack_npz
 from studio.scene.clips import Clip, Strip, check_strip
-from studio.scene.entities import Entity, Group, MeshObject
+from studio.scene.entities import Entity, Figure, Group, MeshObject
+from studio.scene.figure_rigs import check_figure
 from studio.scene.geometry import MESH_ARRAYS, Image, Mesh, Morph, make_image, make_mesh
 from studio.scene.rigs import check_states
 from studio.scene.scene import Scene
@@ -280,6 +281,8 @@ def read_scene(text: bytes, fetch: Fetch, *, where: str) -> Scene:
     for entity in entities.values():
         if isinstance(entity, Group) and entity.states:
             check_states(entity, where)
+        elif isinstance(entity, Figure):
+            check_figure(entity, where)
     return scene
 
 

@@ -26,13 +26,15 @@ COLOUR_SPACES = ("srgb", "linear", "data")
 CHANNELS = ("rgb", "r", "g", "b", "a")
 WRAPS = ("repeat", "mirror", "clamp")
 FILTERS = ("linear", "nearest")
-_NORMALS = ("geometry_normal", "geometry_coat_normal")
+_WRINKLES = tuple(f"wrinkle_{number}" for number in (1, 2, 3))
+_NORMALS = ("geometry_normal", "geometry_coat_normal", *(f"{name}_normal" for name in _WRINKLES))
 # the field that a slot's texel acts on, where its name is another
 _FIELDS = {
     "specular_rotation": "specular_rotation_deg",
     "geometry_normal": "normal_scale",
     "geometry_coat_normal": "",
     "bump": "bump_scale",
+    **{f"{name}_{what}": name for name in _WRINKLES for what in ("normal", "color")},
 }
 _IMAGES_OF = attrgetter(*IMAGE_FIELDS)
 _GLOW_NITS, _BUMP_M = 100.0, 0.005  # what a texture of emission or height begins with where there was none
@@ -53,7 +55,7 @@ def field_of(slot: str) -> str:
 
 
 def slot_of(field: str) -> str:
-    """The slot that acts on a field, "" for none."""
+    """The slot that acts on a field, "" for none; of two, the normal map's."""
     return next((slot for slot in SLOTS if field_of(slot) == field), "")
 
 
@@ -76,8 +78,8 @@ def set_texture(scene: Scene, ids: Iterable[Id], slot: str, image: Image | str) 
     """Bind an image (or the key of one in the scene) to a slot of materials.
 
     A slot that has a texture keeps its placement and only shows another image. In a slot that had none the parameter
-    becomes 1 (white), so that the image is seen as it is; a glow that was dark gets 100 nits, a height 5 mm. Images
-    that were replaced and that nobody shows any more leave the scene.
+    becomes 1 (white), so that the image is seen as it is; a glow that was dark gets 100 nits, a height 5 mm, wrinkles
+    that were smooth show in full. Images that were replaced and that nobody shows any more leave the scene.
     """
     _check_slot(slot)
     found = scene.images.get(image) if isinstance(image, str) else image
@@ -249,6 +251,8 @@ def _neutral(material: Material, slot: str) -> dict[str, Any]:
     """Fields that must change for a first texture to be seen as it is."""
     if slot == "bump":
         return {} if material.bump_scale else {"bump_scale": _BUMP_M}
+    if field_of(slot) in _WRINKLES:
+        return {} if getattr(material, field_of(slot)) else {field_of(slot): 1.0}
     if slot in (*_NORMALS, "specular_rotation", "thin_film_thickness"):
         return {}
     out: dict[str, Any] = {slot: (1.0, 1.0, 1.0) if is_colour(slot) else 1.0}

@@ -34,6 +34,7 @@ from studio.ui.stage import Stage
 
 if TYPE_CHECKING:
     from studio.assets.report import LoadReport
+    from studio.ui.performance_clock import PerformanceClock
     from studio.ui.recovery import Recovery
     from studio.ui.view import View
     from studio.ui.window import Window
@@ -63,6 +64,7 @@ class Application:
         self.arriving = ""  # name of the file whose scene is being taken now
         self.reports: list[tuple[str, LoadReport]] = []
         self.recovery: Recovery | None = None
+        self.performance: PerformanceClock | None = None  # while, or since, somebody performed
         self._used: Window | None = None
         self._views: list[View] = []  # the one used last stands last
         self._loading = 0
@@ -201,7 +203,12 @@ class Application:
             self._prefer(self.studio.preferences)
         if "path" in update.parts:
             self.opened = self.arriving
-        self._follow(update)
+        if "capture" in update.parts and self.performance is None:
+            from studio.ui.performance_clock import clock_of
+
+            self.performance = clock_of(self.studio, self.bridge)
+        if update.change is not None or update.parts != {"performance"}:  # sixty a second, of which no menu tells
+            self._follow(update)
 
     def _follow(self, update: Update) -> None:
         """Have the windows say what is true, once for many changes."""
@@ -266,6 +273,8 @@ class Application:
 
     def viewport_drawn(self) -> None:
         """A viewport was drawn."""
+        if self.performance is not None:
+            self.performance.drawn()
         calls, self._when_shown = self._when_shown, []
         for call in calls:
             QTimer.singleShot(0, self.qt, call)
@@ -310,6 +319,8 @@ class Application:
             window.close()
         if self.recovery is not None:
             self.recovery.end()
+        if self.performance is not None:
+            self.performance.close()
         self.playback.close()
         self.sound.close()
         self.bridge.close()

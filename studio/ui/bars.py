@@ -47,8 +47,18 @@ def button(
     return made
 
 
+class Given(str):
+    """A text that an artist or a device gave: it is shown as it is, in any language."""
+
+    __slots__ = ()
+
+
+def _shown(text: str) -> str:
+    return str(text) if isinstance(text, Given) else tr(text)
+
+
 class Menu(QComboBox):
-    """A menu of (English text, value) whose texts follow the language."""
+    """A menu of (English text, value) whose texts follow the language, but for those that are `Given`."""
 
     def __init__(self, name: str, label: str, items: Sequence[tuple[str, object]]) -> None:
         super().__init__()
@@ -66,18 +76,18 @@ class Menu(QComboBox):
     def relabel(self) -> None:
         """Say the texts again."""
         for row, text in enumerate(self._texts):
-            self.setItemText(row, tr(text))
+            self.setItemText(row, _shown(text))
 
     def fill(self, items: Sequence[tuple[str, object]]) -> None:
         """Offer other rows, if they are others; the chosen value stays chosen where it is among them."""
         held = [(self.itemText(row), self.itemData(row)) for row in range(self.count())]
-        if held == [(tr(text), value) for text, value in items]:
+        if held == [(_shown(text), value) for text, value in items]:
             return
         chosen = self.currentData()
         self.clear()
         self._texts = [text for text, _ in items]
         for text, value in items:
-            self.addItem(tr(text), value)
+            self.addItem(_shown(text), value)
         self.choose(chosen)
 
     def choose(self, value: object) -> None:

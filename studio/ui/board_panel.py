@@ -13,7 +13,7 @@ from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
 from studio.scene.entities import Id
 from studio.ui import midi_link, theme
-from studio.ui.bars import Menu, bar, button
+from studio.ui.bars import Given, Menu, bar, button
 from studio.ui.board_canvas import BoardCanvas
 from studio.ui.docking import give_height
 from studio.ui.i18n import say, tr, translated
@@ -112,9 +112,10 @@ class BoardPanel(QWidget):
         """Say what is true now."""
         board, link = self.board, self.link
         entities = self._studio.scene.entities
-        rigs = [(tr("Rig: {name}", name=entities[id_].name or id_), id_) for id_ in board.rigs()]
+        rigs = [(Given(tr("Rig: {name}", name=entities[id_].name or id_)), id_) for id_ in board.rigs()]
         if board.own_rig and board.own_rig in entities and board.own_rig not in board.rigs():
-            rigs.append((tr("Group: {name}", name=entities[board.own_rig].name or board.own_rig), board.own_rig))
+            own = tr("Group: {name}", name=entities[board.own_rig].name or board.own_rig)
+            rigs.append((Given(own), board.own_rig))
         self.show_menu.fill((*_SHOWS, *rigs))
         self.show_menu.choose(board.show)
         count = len(board.ids)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.scene.animation import Curve
-from studio.scene.entities import Id, MeshObject
+from studio.scene.entities import Figure, Id, MeshObject
 from studio.scene.pose import split_track
 from studio.scene.scene import Scene
 from studio.scene.schema import fields
@@ -95,6 +95,8 @@ def _axis(scene: Scene, id_: Id, field: str, item: int, width: int) -> str:
         mesh = scene.meshes.get(record.mesh)
         if mesh is not None and item < len(mesh.morphs):
             return mesh.morphs[item].name
+    if field == "expression" and isinstance(record, Figure) and item < len(record.controls):
+        return record.controls[item]
     return _AXES[item] if width <= len(_AXES) and item < len(_AXES) else str(item + 1)
 
 

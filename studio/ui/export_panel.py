@@ -461,7 +461,7 @@ class ExportPanel(QWidget):
         """Show the settings as they are now."""
         settings = self.settings
         cameras = [e for e in self._studio.scene.entities.values() if isinstance(e, Camera)]
-        self.camera.fill([(N_("The scene's camera"), ""), *((e.name or e.id, e.id) for e in cameras)])
+        self.camera.fill([(N_("The scene's camera"), ""), *((bars.Given(e.name or e.id), e.id) for e in cameras)])
         self.camera.choose(settings.camera)
         for show in self._refreshing:
             show(settings)

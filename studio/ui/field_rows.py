@@ -476,6 +476,8 @@ def make_row(studio: Studio, shared: Shared) -> Row:
         return MenuRow(studio, shared, choices=lambda: _images(studio.scene))
     if field.name == "target":
         return TargetRow(studio, shared)
+    if field.name == "look_at":
+        return MenuRow(studio, shared, choices=lambda: _seen(studio.scene, shared.ids))
     if field.name in ("source", "template"):
         return MenuRow(studio, shared, choices=lambda: _carriers(studio.scene, shared.ids, field.name))
     if field.name == "group":
@@ -511,6 +513,16 @@ def _targets(scene: Scene, ids: Sequence[Id]) -> list[tuple[str, str]]:
         (id_, entity.name or id_)
         for id_, entity in scene.entities.items()
         if id_ not in owners and (isinstance(entity, Path) if paths_only else not isinstance(entity, Constraint))
+    ]
+    return [("", tr("None")), *found]
+
+
+def _seen(scene: Scene, figures: Sequence[Id]) -> list[tuple[str, str]]:
+    """What figures may look at: anything but a constraint and themselves."""
+    found = [
+        (id_, entity.name or id_)
+        for id_, entity in scene.entities.items()
+        if id_ not in figures and not isinstance(entity, Constraint)
     ]
     return [("", tr("None")), *found]
 

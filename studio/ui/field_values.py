@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from studio.commands.registry import N_
-from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject, Path
+from studio.scene.entities import Camera, Constraint, Entity, Figure, Group, Id, MeshObject, Path
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.photometry import units_of
@@ -28,6 +28,7 @@ TITLES = {
     Camera: N_("Camera"),
     Path: N_("Path"),
     Constraint: N_("Constraint"),
+    Figure: N_("Figure"),
     Light: N_("Light"),
     Material: N_("Material"),
 }
@@ -79,7 +80,7 @@ def sections(scene: Scene, ids: Sequence[Id]) -> tuple[Section, ...]:
     if entities:
         placed = [e for e in entities if not isinstance(e, Constraint)]
         out.append(_section(scene, Entity, placed or entities, _IN_PLACE if placed else _WITHOUT_PLACE))
-    for kind in (Light, Camera, MeshObject, Group, Path, Constraint):
+    for kind in (Light, Camera, MeshObject, Group, Path, Constraint, Figure):
         found = [e for e in entities if type(e) is kind]
         if found:
             names = tuple(n for n in fields(kind) if n not in _IN_PLACE and n not in _ELSEWHERE)
@@ -111,8 +112,8 @@ def _section(scene: Scene, kind: type[msgspec.Struct], records: Sequence[Any], n
 
 def _is_plumbing(field: Field) -> bool:
     """Fields that no hand types: skins, joints, the key of a mesh, the points of a path (they are dragged), the turn
-    that a constraint keeps."""
-    return field.name in ("skin", "joints", "mesh", "points", "offset_rotation")
+    that a constraint keeps, and the controls of a figure, which have a panel of their own."""
+    return field.name in ("skin", "joints", "mesh", "points", "offset_rotation", "controls", "expression")
 
 
 def _shared(field: Field, records: Sequence[Any]) -> Shared:

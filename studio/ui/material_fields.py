@@ -31,12 +31,15 @@ _SLOT_COLUMN = 8  # right of whatever the inspector puts beside a row
 GROUPS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("base", N_("Base"), ("base_",), ()),
     ("specular", N_("Specular"), ("specular_",), ()),
+    ("subsurface", N_("Subsurface"), ("subsurface_",), ()),
     ("transmission", N_("Transmission"), ("transmission_",), ()),
     ("coat", N_("Coat"), ("coat_",), ("geometry_coat_normal",)),
     ("fuzz", N_("Fuzz"), ("fuzz_",), ()),
     ("emission", N_("Emission"), ("emission_", "double_sided", "unlit"), ()),
     ("thin_film", N_("Thin film"), ("thin_film_",), ()),
     ("geometry", N_("Geometry"), ("geometry_", "normal_", "bump_", "alpha_"), ()),
+    ("eye", N_("Eye"), ("eye_",), ()),
+    ("wrinkles", N_("Wrinkles"), ("wrinkle_",), tuple(f"wrinkle_{number}_color" for number in (1, 2, 3))),
 )
 _OPEN = ("base", "specular")
 

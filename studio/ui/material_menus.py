@@ -29,6 +29,7 @@ _KIND_TITLES = {
     "natural": N_("Stone and clay"),
     "film": N_("Thin films"),
     "light": N_("Light sources"),
+    "body": N_("Skin and eyes"),
 }
 
 

@@ -44,6 +44,7 @@ TOP = (
     "Create",
     "Lights",
     "Materials",
+    "Figure",
     "Camera",
     "View",
     "Time",

@@ -22,7 +22,7 @@ from studio.commands.midi_map import BUTTONS, FADERS, TAKES, Binding, MidiMap, c
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.ui import midi_link, theme
-from studio.ui.bars import Menu, bar, button, edited, labelled, number
+from studio.ui.bars import Given, Menu, bar, button, edited, labelled, number
 from studio.ui.i18n import say, tr, translated
 from studio.ui.number_edit import Range
 from studio.ui.panel import Desk, panel
@@ -159,7 +159,7 @@ class MidiPanel(QWidget):
         map_, hub = self._studio.preferences.midi, self.link.hub
         for menu, names, chosen in ((self.input, self.ports[0], map_.input), (self.output, self.ports[1], map_.output)):
             more = [chosen] if chosen and chosen not in names else []
-            menu.fill([(N_("None"), ""), *((name, name) for name in (*names, *more))])
+            menu.fill([(N_("None"), ""), *((Given(name), name) for name in (*names, *more))])
             menu.choose(chosen)
         self._state.setText(tr(_STATES[hub.state]))
         self.strips.set_value(map_.strips)

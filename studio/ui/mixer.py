@@ -335,7 +335,7 @@ class MixerPanel(QWidget):
         rows = [
             (N_("No comparison"), ""),
             (N_("Against the render"), "rendered"),
-            *((name, f"={name}") for name in names),
+            *((bars.Given(name), f"={name}") for name in names),
         ]
         self.compare_menu.fill(rows)
 

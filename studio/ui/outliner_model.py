@@ -27,7 +27,7 @@ from studio.commands.studio import Studio
 from studio.errors import StudioError
 from studio.scene import edits
 from studio.scene.document import Change
-from studio.scene.entities import Camera, Constraint, Entity, Group, Id, MeshObject, Path
+from studio.scene.entities import Camera, Constraint, Entity, Figure, Group, Id, MeshObject, Path
 from studio.scene.lights import Light
 from studio.scene.scene import Scene
 from studio.ui import theme
@@ -332,4 +332,6 @@ def icon_of(entity: Entity) -> str:
         return "camera"
     if isinstance(entity, (Path, Constraint)):
         return "path" if isinstance(entity, Path) else "constraint"
+    if isinstance(entity, Figure):
+        return "figure"
     return "mesh" if isinstance(entity, MeshObject) else "group" if isinstance(entity, Group) else ""

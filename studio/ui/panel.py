@@ -43,6 +43,8 @@ _HOMES = {
     "rigs": "rig_panel",
     "midi": "midi_panel",
     "sky": "sky_panel",
+    "expressions": "expression_panel",
+    "performance": "performance_panel",
     "library": "library_panel",
     "dope_sheet": "dope_sheet",
     "curve_editor": "curve_editor",

@@ -30,7 +30,7 @@ from studio.scene.lights import Light
 from studio.scene.rigs import Difference, rigs
 from studio.scene.schema import fields
 from studio.ui import theme
-from studio.ui.bars import Menu, bar, button, labelled
+from studio.ui.bars import Given, Menu, bar, button, labelled
 from studio.ui.color_edit import seen
 from studio.ui.field_rows import spoken_unit
 from studio.ui.i18n import say, tr, translated
@@ -320,7 +320,7 @@ class RigPanel(QWidget):
         scene, fader = self._studio.scene, self.fader
         there = rigs(scene)
         self._filling = True
-        self.rig_menu.fill([(scene.entities[id_].name or id_, id_) for id_ in there])
+        self.rig_menu.fill([(Given(scene.entities[id_].name or id_), id_) for id_ in there])
         self.rig_menu.choose(fader.rig)
         self.rig_menu.setEnabled(bool(there))
         names = fader.states()
@@ -332,7 +332,7 @@ class RigPanel(QWidget):
                 self.states.addItem(QListWidgetItem(theme.icon("rigs"), name))
             self.states.setCurrentRow(names.index(current) if current in names else len(names) - 1)
         for side, menu in (("a", self.a), ("b", self.b)):
-            menu.fill([(N_("As it stood"), NOW), *((name, name) for name in names)])
+            menu.fill([(N_("As it stood"), NOW), *((Given(name), name) for name in names)])
             menu.choose(fader.name(side))
         self.slider.setValue(round(fader.share * _STEPS))
         self._share.setText(f"{fader.share * 100:.0f} %")

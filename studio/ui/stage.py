@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from studio.viewport.renderer import Renderer
 
 
+def _control_name(name: str) -> str:
+    """What a control of a face is called in the present language."""
+    from studio.ui.expression_rows import spoken
+
+    return spoken(name)
+
+
 class Stage:
     """One renderer for every viewport, made when the first of them draws."""
 
     def __init__(self) -> None:
         self.gl = GlDevice()
-        self.tools = ToolSettings()
+        self.tools = ToolSettings(control_name=_control_name)
         self._renderer: Renderer | None = None
 
     @property

@@ -22,6 +22,12 @@ _OWN_TITLES = {
     "geometry_normal": N_("Normal map"),
     "geometry_coat_normal": N_("Coat normal map"),
     "bump": N_("Bump map"),
+    "wrinkle_1_normal": N_("Wrinkles 1, normal map"),
+    "wrinkle_2_normal": N_("Wrinkles 2, normal map"),
+    "wrinkle_3_normal": N_("Wrinkles 3, normal map"),
+    "wrinkle_1_color": N_("Wrinkles 1, colour map"),
+    "wrinkle_2_color": N_("Wrinkles 2, colour map"),
+    "wrinkle_3_color": N_("Wrinkles 3, colour map"),
 }
 
 

@@ -112,7 +112,7 @@ class View:
     def _updated(self, update: Update) -> None:
         if "path" in update.parts and update.change is None and self.studio.scene is not self._begun_with:
             self.begin()
-        if update.change is not None or update.parts & {"frame", "path", "render size"}:
+        if update.change is not None or update.parts & {"frame", "path", "render size", "performance"}:
             self.tools.refresh()
             self.redraw()
 

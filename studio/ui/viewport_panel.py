@@ -14,6 +14,7 @@ from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
 from studio.scene import color
 from studio.scene.entities import Camera
+from studio.scene.expression_edits import figures
 from studio.ui import menus, theme
 from studio.ui.canvas import Canvas
 from studio.ui.i18n import say, tr, translated
@@ -21,7 +22,8 @@ from studio.ui.panel import Desk, panel
 from studio.ui.view import View
 from studio.viewport.view import Mode
 
-_TOOL_COMMANDS = ("view.tool_select", "view.tool_move", "view.tool_rotate", "view.tool_scale", "view.tool_place")
+_PLACE_TOOL, _FACE_TOOL = "view.tool_place", "view.tool_face"
+_TOOL_COMMANDS = ("view.tool_select", "view.tool_move", "view.tool_rotate", "view.tool_scale", _PLACE_TOOL, _FACE_TOOL)
 _EXPOSURE_LIMIT_EV = 20.0
 
 
@@ -67,7 +69,7 @@ class ViewportPanel(QWidget):
         self._tools = [self._tool(id_, bar) for id_ in _TOOL_COMMANDS]
         for button in self._tools:
             row.addWidget(button)
-        self._offer_placings(self._tools[-1])
+        self._offer_placings(self._tools[_TOOL_COMMANDS.index(_PLACE_TOOL)])
         row.addSpacing(theme.size(6))
         self._mode = self._menu_button(bar, "mode", N_("Mode"), partial(self._fill, "View/Mode"))
         self._camera = self._menu_button(bar, "camera", N_("Camera"), self._fill_camera)
@@ -219,6 +221,7 @@ class ViewportPanel(QWidget):
         commands, keymap = registry.load(), menus.keymap_of(self._studio)
         for button, id_ in zip(self._tools, _TOOL_COMMANDS, strict=True):
             button.setChecked(id_ == f"view.tool_{self._desk.stage.tools.mode}")
+            button.setVisible(id_ != _FACE_TOOL or bool(figures(self._studio.scene)))
             if id_ in commands:
                 button.setToolTip(menus.tip(commands[id_], keymap))
                 button.setAccessibleName(tr(commands[id_].title))

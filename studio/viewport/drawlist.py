@@ -21,7 +21,11 @@ MATTE, GLOSSY, FULL = "matte", "glossy", "full"
 FAMILIES = (MATTE, GLOSSY, FULL)
 OPAQUE, MASKED, THROUGH, BLENDED = range(4)
 
-Kind = tuple[int, bool, int]  # index of FAMILIES, textured, coverage
+# what only some surfaces have and no other shall pay for: a bit each, and the name by which programs are made with it
+SUBSURFACE, SECOND_LOBE, EYE = 1, 2, 4
+FEATURES = {SUBSURFACE: "SUBSURFACE", SECOND_LOBE: "SECOND_LOBE", EYE: "EYE"}
+
+Kind = tuple[int, bool, int, int]  # index of FAMILIES, textured, coverage, features
 Words = NDArray[np.uint32]
 
 
@@ -43,6 +47,7 @@ class Batch:
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     object: int = -1
     thickest: float = 0.0
+    features: int = 0  # bits of FEATURES
 
 
 def kinds_of(flat: FlatScene) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
@@ -72,12 +77,24 @@ def kinds_of(flat: FlatScene) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDAr
     return np.where(rich, 2, np.where(shiny, 1, 0)).astype(np.intp), counts > 0, coverage.astype(np.intp)
 
 
+def features_of(flat: FlatScene) -> NDArray[np.intp]:
+    """(m,) bits of FEATURES per material. What lets light through as glass does shows none of what scatters below."""
+
+    def column(name: str) -> NDArray[np.float32]:
+        return np.asarray(flat.materials[:, OFFSET[name]])
+
+    below = (column("subsurface_weight") > 0) & (column("thin_walled") == 0) & (column("unlit") == 0)
+    second = (column("specular_second_weight") > 0) & (column("specular_weight") > 0)
+    bits = np.where(below, SUBSURFACE, 0) | np.where(second, SECOND_LOBE, 0)
+    return np.asarray(bits | np.where(column("eye_iris_radius") > 0, EYE, 0), np.intp)
+
+
 class Listing:
     """Makes the list of a flat scene whose meshes are in the store."""
 
     def __init__(self, flat: FlatScene, meshes: MeshStore) -> None:
         self._flat, self._placed = flat, meshes.placed
-        self._kinds = np.stack(kinds_of(flat), axis=1).astype(np.intp)
+        self._kinds = np.stack([*kinds_of(flat), features_of(flat)], axis=1).astype(np.intp)
         self._rows: list[Words] = [np.zeros((meshes.part_rows, 4), np.uint32)]
         self._next_row = meshes.part_rows
         self._joined: dict[Kind, list[Words]] = {}
@@ -95,9 +112,9 @@ class Listing:
             self._mesh(self._placed[mesh], group)
         pieces: list[Words] = []
         batches, first = [], 0
-        for (family, textured, coverage), runs in sorted(self._joined.items()):
+        for (family, textured, coverage, features), runs in sorted(self._joined.items()):
             count = sum(run.size for run in runs)
-            batches.append(Batch(FAMILIES[family], textured, coverage, first, count))
+            batches.append(Batch(FAMILIES[family], textured, coverage, first, count, features=features))
             pieces += runs
             first += count
         starts_of_runs = first + np.concatenate([[0], np.cumsum([run.size for run in self._runs])]).astype(np.intp)
@@ -131,8 +148,8 @@ class Listing:
 
     def _instanced(self, kind: Kind, placed: Placed, count: int, rows: Words) -> None:
         """Batches over the last run: one for all rows, or one each where depth decides the order."""
-        family, textured, coverage = kind
-        plain = Batch(FAMILIES[family], textured, coverage, 0, count, len(rows), self._next_row)
+        family, textured, coverage, features = kind
+        plain = Batch(FAMILIES[family], textured, coverage, 0, count, len(rows), self._next_row, features=features)
         batches = [plain]
         if coverage >= THROUGH:
             matrices = self._flat.instances["open"][rows[:, 0]].astype(np.float64)
@@ -151,5 +168,5 @@ class Listing:
 
 
 def _kind(values: NDArray[np.intp]) -> Kind:
-    family, textured, coverage = (int(v) for v in values)
-    return family, bool(textured), coverage
+    family, textured, coverage, features = (int(v) for v in values)
+    return family, bool(textured), coverage, features

@@ -25,7 +25,7 @@ from studio.scene.lights import KINDS, LIGHT
 from studio.scene.materials import SLOT_STRIDE, STRIDE
 from studio.viewport import layouts
 from studio.viewport.device import Device
-from studio.viewport.drawlist import THROUGH, Batch, Listing, kinds_of
+from studio.viewport.drawlist import THROUGH, Batch, Listing, features_of, kinds_of
 from studio.viewport.environment import SUNS
 from studio.viewport.lamps import LAMPS_PER_LINE, Lamps, lamp_keys, lamp_rows, link_words, sort_lamps
 from studio.viewport.lighting import SAMPLERS, Lighting
@@ -272,6 +272,8 @@ class GpuScene:
                 return True
         if new & {"materials", "slots"}:
             if len(flat.materials) != len(before.materials):
+                return True
+            if (features_of(flat) != features_of(before)).any():
                 return True
             return any((x != y).any() for x, y in zip(kinds_of(flat), kinds_of(before)))
         return False

@@ -124,7 +124,7 @@ def _fetch(name: str, function: str, table: str, dtype: np.dtype[Any], *, floats
 def _material() -> str:
     """`Material fetch_material(int row)`: every field of the packed layout under its name."""
     names = sorted(materials.OFFSET, key=materials.OFFSET.__getitem__)
-    ends = [materials.OFFSET[n] for n in names[1:]] + [materials.OFFSET["slot_count"] + 1]
+    ends = [materials.OFFSET[n] for n in names[1:]] + [materials.OFFSET[names[-1]] + 1]  # the last one is a number
     sizes = {name: end - materials.OFFSET[name] for name, end in zip(names, ends)}
     kinds = {1: "float", 3: "vec3"}
     texels = texels_of(materials.STRIDE)

@@ -11,11 +11,12 @@ from studio.scene import color
 from studio.viewport import display as shown
 from studio.viewport.device import Device
 from studio.viewport.display import Display
-from studio.viewport.drawlist import BLENDED, FAMILIES, MASKED, THROUGH, Batch
+from studio.viewport.drawlist import BLENDED, FAMILIES, FEATURES, MASKED, SUBSURFACE, THROUGH, Batch, Kind
 from studio.viewport.frames import Frame
 from studio.viewport.gpuscene import FREE_UNIT, UNITS, GpuScene, set_uniform
 from studio.viewport.shadows import AHEAD_UNIT, ATLAS_UNIT, Shadows
 from studio.viewport.states import HIDDEN, HOVERED, SELECTED, ObjectStates
+from studio.viewport.subsurface import Scattering
 from studio.viewport.targets import Target
 from studio.viewport.timing import Timers
 from studio.viewport.view import Look, Mode
@@ -38,6 +39,7 @@ _KINDS = {
     Mode.EXPOSURE: shown.STOPS,
 }
 _CONTACT = (Mode.LIT, Mode.CLAY, Mode.EXPOSURE)
+_SCATTERED = (Mode.LIT, Mode.EXPOSURE)
 OCCLUSION_UNIT, BEHIND_UNIT = FREE_UNIT, FREE_UNIT + 1
 _SHAPE_VERTICES = 24 * 12 * 6  # of a light's shape: shaders/lamp.vert
 _WIRE = (0.78, 0.80, 0.84)
@@ -53,6 +55,7 @@ class Passes:
         self._device, self._scene, self._display, self._states = device, scene, display, states
         self._shadows = shadows
         self._context = device.context
+        self._scattering = Scattering(device)
         self.timers = Timers(device)
 
     # --- meshes -------------------------------------------------------------------------------------------------------
@@ -65,13 +68,18 @@ class Passes:
         return program
 
     def by_program(
-        self, batches: Iterable[Batch], program: Callable[[int, bool, int], moderngl.Program], *, plain: bool = False
+        self,
+        batches: Iterable[Batch],
+        program: Callable[[int, bool, int, int], moderngl.Program],
+        *,
+        plain: bool = False,
     ) -> None:
         """Draw batches in their order, runs of one kind with one program; `plain` takes all families for matte."""
         run: list[Batch] = []
-        last: tuple[int, bool, int] | None = None
+        last: Kind | None = None
         for batch in batches:
-            kind = (0 if plain else FAMILIES.index(batch.family), batch.textured, batch.coverage)
+            family, features = (0, 0) if plain else (FAMILIES.index(batch.family), batch.features)
+            kind = (family, batch.textured, batch.coverage, features)
             if kind != last and run and last is not None:
                 self._scene.draw(program(*last), run)
                 run = []
@@ -83,7 +91,7 @@ class Passes:
     def draw_depth(self, frame: Frame, batches: Iterable[Batch]) -> None:
         """Depth of what is opaque, cut-outs included."""
 
-        def program(family: int, textured: bool, coverage: int) -> moderngl.Program:
+        def program(family: int, textured: bool, coverage: int, _: int) -> moderngl.Program:
             cut = coverage == MASKED
             return self.program(
                 frame, "mesh_depth", COVERAGE=int(cut), SURFACE_FAMILY=0, TEXTURED=int(textured and cut)
@@ -98,12 +106,16 @@ class Passes:
         batches: Iterable[Batch],
         *,
         shaded: bool = False,
-        told: bool = False,
+        told: int = 0,
+        sky_blocked: float = -1.0,
         contact: bool = False,
+        scatter: bool = False,
     ) -> None:
         """Batches in their order, each by the cheapest program that holds all of its surface. `told` asks Mode.DOMINANT
-        for numbers in place of colours: lamp + 1, its share, the share of what the surface emits. `contact` looks for
-        what is in a light's way in the depth of the picture (`_draw_ahead`)."""
+        for numbers in place of colours, 1: lamp + 1, its share, the share of what the surface emits; 2: how much of
+        this sample's draws of the sky is blocked, all of them. `sky_blocked` is that share where it is known better,
+        else below 0. `contact` looks for what is in a light's way in the depth of the picture (`_draw_ahead`).
+        `scatter` keeps light below surfaces apart (`subsurface.py`)."""
         mode = _MODES[look.mode]
         lighting = self._scene.lighting
         wanted = {
@@ -113,14 +125,19 @@ class Passes:
         }
         more = {name: 1 for name, on in wanted.items() if on}
 
-        def program(family: int, textured: bool, coverage: int) -> moderngl.Program:
+        def program(family: int, textured: bool, coverage: int, features: int) -> moderngl.Program:
             parts = more | ({"CONTACT": 1} if contact and "SHADOWS" in more else {})
+            parts |= {name: 1 for bit, name in FEATURES.items() if features & bit}
+            family = max(family, 1 if features & SUBSURFACE else 0)  # matte ones have a path without closures
+            if scatter:
+                parts["SUBSURFACE"] = 2
             made = self.program(
                 frame, "mesh_lit", MODE=mode, SURFACE_FAMILY=family, TEXTURED=int(textured), COVERAGE=coverage, **parts
             )
             set_uniform(made, "clay", CLAY)
             set_uniform(made, "shaded", shaded)
             set_uniform(made, "told", told)
+            set_uniform(made, "sky_blocked", sky_blocked)
             set_uniform(made, "occlusion_map", OCCLUSION_UNIT)
             set_uniform(made, "shadow_atlas", ATLAS_UNIT)
             set_uniform(made, "ahead_map", AHEAD_UNIT)
@@ -165,7 +182,13 @@ class Passes:
             target.scene.use()
             context.enable_only(moderngl.DEPTH_TEST)
         with self.timers("light"):
-            self.draw_surfaces(frame, look, solid, shaded=shaded, contact=contact)
+            below = [b for b in solid if b.features & SUBSURFACE] if look.mode in _SCATTERED else []
+            plain = [b for b in solid if b not in below] if below else solid
+            self.draw_surfaces(frame, look, plain, shaded=shaded, contact=contact)
+        if below:
+            with self.timers("subsurface"):
+                self._draw_below(frame, target, look, below, shaded=shaded, contact=contact)
+        with self.timers("light"):
             if look.mode in (Mode.LIT, Mode.EXPOSURE, Mode.DOMINANT):
                 self.draw_lamps(frame, look)
         if look.background is None and look.mode in (Mode.LIT, Mode.CLAY, Mode.EXPOSURE):
@@ -173,6 +196,17 @@ class Passes:
                 self._draw_sky(frame)
         with self.timers("through"):
             self._draw_through(frame, target, look, shaded)
+
+    def _draw_below(
+        self, frame: Frame, target: Target, look: Look, batches: Iterable[Batch], *, shaded: bool, contact: bool
+    ) -> None:
+        """Surfaces that light goes below, and that light spread."""
+        target.begin_below().use()
+        self.draw_surfaces(frame, look, batches, shaded=shaded, contact=contact, scatter=True)
+        self._scattering.spread(frame, target, still=frame.uniforms["still_turn"])
+        self.bind()
+        target.scene.use()
+        self._context.enable_only(moderngl.DEPTH_TEST)
 
     def bind(self) -> None:
         """Bind everything of the scene; whoever used its units in between does so again."""

@@ -67,7 +67,7 @@ class Picker:
             context.depth_func = "<="
             self._passes.bind()
 
-            def program(family: int, textured: bool, coverage: int) -> moderngl.Program:
+            def program(family: int, textured: bool, coverage: int, _: int) -> moderngl.Program:
                 cut = coverage == MASKED
                 return self._passes.program(
                     frame, "mesh_pick", COVERAGE=int(cut), SURFACE_FAMILY=0, TEXTURED=int(textured and cut)

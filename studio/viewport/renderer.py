@@ -53,7 +53,7 @@ class Renderer:
         self._grids = Grids(device.context)
         self._passes = Passes(device, self.scene, self.display, self._states, self.shadows)
         self._picker = Picker(device, self.scene, self._passes, self._states)
-        self._dominance = Dominance(device, self.scene, self._passes, self._picker)
+        self._dominance = Dominance(device, self.scene, self._passes, self._picker, self.shadows)
         self._overlays: OverlayPass | None = None
 
     def sync(self, flat: FlatScene) -> SyncReport:
@@ -158,6 +158,7 @@ class Renderer:
         frame = self._looked(target, camera, look)
         if look.shadows:
             self.shadows.update(target, camera, *target.size, seconds=MOVING_S, hidden=self._hidden(look))
+            self.shadows.resample(-1, seconds=MOVING_S)
         return self._dominance.at(frame, look, int(np.floor(x)), int(np.floor(y)))
 
     def release(self) -> None:

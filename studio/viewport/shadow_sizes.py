@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.viewport.camera import ViewCamera
-from studio.viewport.shadow_maps import Sources
+from studio.viewport.shadow_maps import CONE, SLAB, Sources
 
 F64 = NDArray[np.float64]
 
@@ -36,6 +36,16 @@ def wished(sources: Sources, camera: ViewCamera, width: int, height: int, bounds
     fine = np.array([_FINE[int(f)] for f in sources.form])
     fine[sources.sky] = 1.0
     return np.asarray(np.sqrt(np.maximum(area, 1.0)) * fine)
+
+
+def small_in(sources: Sources, bounds: tuple[F64, F64]) -> NDArray[np.int64]:
+    """(n,) 1 where everything within `bounds` fills less than half of the width of a source's map, else 0: texels are
+    twice as large on it as they are where it fills the map."""
+    low, high = bounds
+    away = np.linalg.norm(sources.centre - (low + high) / 2, axis=1)
+    width = np.where(sources.form == CONE, 1.0 / np.maximum(np.linalg.norm(sources.axes[:, 0], axis=1), 1e-9), 1.0)
+    half = float(np.linalg.norm(high - low)) / 2
+    return np.asarray(((away * width > 2.0 * half) & (sources.form != SLAB)).astype(np.int64))
 
 
 def _reach(sources: Sources, bounds: tuple[F64, F64]) -> F64:

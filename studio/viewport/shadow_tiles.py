@@ -1,7 +1,8 @@
 """The tiles of all sources of shadows in one texture: how large each should be, where it lies, which are drawn.
 
 A source's tiles are as large as what its light matters for is on the screens of the views that look at the scene. Where
-few lights take little room they are twice as fine, and where memory is short all are halved (`coarser`), so that no
+few lights take little room they are twice as fine, once more so from lights that see all of the scene under a small
+angle, and where memory is short all are halved (`coarser`), so that no
 light is left out. A source that wants another size gets another block; when nothing fits any more, all are placed anew.
 """
 
@@ -19,7 +20,7 @@ from studio.viewport.camera import ViewCamera
 from studio.viewport.device import Device
 from studio.viewport.shadow_drawing import Places
 from studio.viewport.shadow_maps import CUBE, Sources
-from studio.viewport.shadow_sizes import wished
+from studio.viewport.shadow_sizes import small_in, wished
 
 F64 = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +37,7 @@ class Tiles:
         self._device, self._most_side = device, most_side
         self.coarser = 0  # times that all tiles are halved because memory is short
         self.starts = 0  # counts how often all were placed anew
-        self._twice = True
+        self._finer = 2  # how often sides are doubled at most, as there is room
         self._texture: moderngl.Texture | None = None
         self._buffer: moderngl.Framebuffer | None = None
         self._bands = shadow_atlas.Bands(most_side, FIRST_HEIGHT)
@@ -90,10 +91,16 @@ class Tiles:
         self.coarser = shift
         sides = np.maximum(kept >> shift, shadow_atlas.SMALLEST)
         if not shift:  # few lights have finer shadows for as long as they take little room
-            twice = np.minimum(2 * kept, shadow_atlas.LARGEST)
-            room = self._most_side // (4 if self._twice else 5)
-            self._twice = shadow_atlas.height_of(twice[casts], cube[casts], self._most_side) <= room
-            sides = twice if self._twice else sides
+            twice = 2 * kept
+            choices = [
+                sides,
+                *(np.minimum(s, shadow_atlas.LARGEST) for s in (twice, twice << small_in(sources, bounds))),
+            ]
+            for finer in (2, 1, 0):
+                room = self._most_side // (4 if self._finer >= finer else 5)
+                if not finer or shadow_atlas.height_of(choices[finer][casts], cube[casts], self._most_side) <= room:
+                    break
+            self._finer, sides = finer, choices[finer]
         self.wanted = np.where(casts, sides, 0)
         needed, height = shadow_atlas.height_of(sides[casts], cube[casts], self._most_side), self._bands.height
         while height < min(needed * _SPARE, self._most_side):

@@ -299,6 +299,14 @@ class Shadows:
         self._next += self._draw_in_turn(order, posed(self._flat, self.sources, order, turn, self._bounds), seconds)
         self._write_records()
 
+    def resample_sky(self, turn: int) -> bool:
+        """Draw the sky alone from the directions of sample `turn`; returns whether there is a sky and it is drawn."""
+        self.sky_count = 0
+        if self.sources is None or not self.done or self._sky is None or not self.sources.sky.any():
+            return False
+        self._draw_sky(turn)
+        return True
+
     def _draw_sky(self, turn: int) -> None:
         """Draw the maps of this sample's directions of the sky."""
         assert self.sources is not None and self._sky is not None

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from studio.errors import OutOfDeviceMemory, Unsupported
 from studio.viewport.device import Device
 
+# light below surfaces: what arrives and where, what it is multiplied by, how wide it spreads
+BELOW = (("below", "f4"), ("below weight", "f2"), ("below profile", "f2"))
+
 
 class Target:
     """Offscreen buffers of a size in pixels.
@@ -27,6 +30,7 @@ class Target:
         self._textures: list[moderngl.Texture] = []
         self._buffers: list[moderngl.Framebuffer] = []
         self._extra: dict[str, tuple[moderngl.Texture, moderngl.Framebuffer]] = {}
+        self._below: moderngl.Framebuffer | None = None
         self.resize(width, height)
 
     def resize(self, width: int, height: int) -> None:
@@ -45,6 +49,7 @@ class Target:
         except moderngl.Error as fault:
             raise OutOfDeviceMemory(f"the graphics card has no room for a picture of {width}x{height}") from fault
         self.scene = self._framebuffer([self.scene_texture], self.depth_texture)
+        self.light = self._framebuffer([self.scene_texture], None)
         self.depth = self._framebuffer([], self.depth_texture)
         self.display = self._framebuffer([self.color_texture], None)
         self.over = self._framebuffer([self.color_texture], self.depth_texture)
@@ -78,6 +83,14 @@ class Target:
             found = self._extra[name] = (texture, self.device.context.framebuffer([texture]))
         return found
 
+    def begin_below(self) -> moderngl.Framebuffer:
+        """The scene buffer with what `mesh_lit.frag` says of light below surfaces, emptied."""
+        textures = [self.extra(name, 4, dtype)[0] for name, dtype in BELOW]
+        if self._below is None:
+            self._below = self.device.context.framebuffer([self.scene_texture, *textures], self.depth_texture)
+        self.extra(BELOW[0][0], 4, BELOW[0][1])[1].clear()
+        return self._below
+
     def read(self) -> NDArray[np.uint8]:
         """The displayed picture (h, w, 4), top row first."""
         data = np.frombuffer(self.display.read(components=4, alignment=1), np.uint8)
@@ -92,6 +105,9 @@ class Target:
 
     def release(self) -> None:
         """Give the buffers back."""
+        if self._below is not None:
+            self._below.release()
+            self._below = None
         for texture, buffer in self._extra.values():
             buffer.release()
             texture.release()

@@ -122,7 +122,7 @@ class TextureStore:
     def _place(self, image: Image) -> tuple[float, ...]:
         array, layer, exponent, _ = self._known[image.key]
         height, width = image.pixels.shape[:2]
-        return (array, layer, exponent, 0.0, width, height, 0.0, 0.0)
+        return (array, layer, exponent, SIDES[array // 2], width, height, 0.0, 0.0)
 
 
 # --- pixels ----------------------------------------------------------------------------------------------------------

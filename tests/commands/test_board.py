@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -31,8 +31,9 @@ def show() -> Scene:
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board(Studio(scene=show()))
+def board() -> Iterator[Board]:
+    studio = Studio(scene=show())  # a board does not keep its studio alive
+    yield Board(studio)
 
 
 def exposures(board: Board, ids: Sequence[str] = ("rig", "inner", "a", "b", "c")) -> list[float]:

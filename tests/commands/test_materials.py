@@ -32,6 +32,22 @@ def test_a_preset_is_put_on_what_is_selected(studio: Studio) -> None:
     assert studio.scene.materials[str(made)].base_metalness == 0.0
 
 
+def test_an_eye_s_preset_brings_its_picture_and_takes_it_along(studio: Studio) -> None:
+    made = str(studio.run("materials.preset", name="eye_blue", assign=True))
+    material = studio.scene.materials[made]
+    assert material.eye_iris_radius > 0.0
+    assert {t.image for t in material.textures.values()} == set(studio.scene.images)
+    assert set(material.textures) == {"base_color", "subsurface_color"}
+    studio.run("materials.apply_preset", name="eye_brown", ids=(made,))
+    (key,) = studio.scene.images
+    assert studio.scene.materials[made].textures["base_color"].image == key
+    assert studio.scene.images[key].name == "eye brown"
+    studio.run("materials.apply_preset", name="gold", ids=(made,))
+    assert not studio.scene.images and studio.scene.materials[made].eye_iris_radius == 0.0
+    studio.document.undo()
+    assert set(studio.scene.images) == {key}
+
+
 def test_a_texture_is_read_and_taken_off(studio: Studio, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     PIL.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)

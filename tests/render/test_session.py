@@ -12,6 +12,7 @@ import pytest
 from studio.errors import DeviceFault, OutOfDeviceMemory, Unsupported, UsageError
 from studio.render import device
 from studio.render.film import Film, plan_layout
+from studio.render.protocol import Begin, Stop
 from studio.render.session import INTERRUPTED, OUT_OF_TIME, RenderSession, layout_of
 from studio.scene.flatten import flatten
 from tests.render.stage import HEIGHT, WIDTH, same_bits, settings, stage
@@ -60,6 +61,18 @@ def test_sample_ranges_add_up_to_the_whole_bit_by_bit(session, flat, whole):
     ranges = [(5, 3), (0, 1), (1, 4)]
     asked = [settings(aovs=AOVS, light_groups=True, first_sample=first, samples=n) for first, n in ranges]
     assert same_bits(merged([session.render_frame(flat, one).film for one in asked], whole), whole)
+
+
+def test_more_samples_of_the_same_frame_load_and_learn_nothing_again(session, flat, monkeypatch):
+    session.render_frame(flat, settings(samples=1))
+    sent = []
+    send = session._worker.send
+    monkeypatch.setattr(session._worker, "send", lambda message: (sent.append(message), send(message)))
+    session.render_frame(flat, settings(first_sample=1, samples=1))
+    session.render_frame(flat, settings(first_sample=2, samples=1, depth=2))
+    kinds = [type(message).__name__ for message in sent if not isinstance(message, Stop)]
+    assert kinds == ["Begin", "Render", "Load", "Begin", "Render"], "another depth is another frame"
+    assert [m.again for m in sent if isinstance(m, Begin)] == [True, False]
 
 
 def test_the_number_of_threads_does_not_show(flat, whole):

@@ -19,6 +19,7 @@ from studio.scene.materials import OFFSET, STRIDE, Material, pack
 Array = NDArray[np.float64]
 WHITE = (1.0, 1.0, 1.0)
 ANGLES = (1.0, 0.8, 0.5, 0.25, 0.1)  # cosines of wo
+BELOW = 4  # the lobe of light that goes below the surface: what becomes of it, `walk` knows
 ROUGHNESS = (0.0, 0.1, 0.3, 0.5, 0.75, 1.0)
 
 LAMBERT = Material(specular_weight=0.0, base_color=(0.2, 0.5, 0.8))
@@ -26,6 +27,7 @@ METAL = Material(base_metalness=1.0, base_color=WHITE)
 GLASS = Material(transmission_weight=1.0)
 PANE = Material(transmission_weight=1.0, geometry_thin_walled=True)
 GLOSS = Material(base_color=WHITE)
+TWO_LOBES = Material(base_color=WHITE, specular_second_weight=0.4, specular_second_scale=2.0)
 FUZZ = Material(base_color=WHITE, fuzz_weight=1.0)
 COAT = Material(base_color=WHITE, specular_weight=0.0, coat_weight=1.0)
 
@@ -61,6 +63,9 @@ MIXTURES = {
     "coat": having(COAT, coat_roughness=0.4),
     "fuzz": having(FUZZ, specular_roughness=0.4),
     "film": Material(base_metalness=1.0, specular_roughness=0.4, thin_film_weight=1.0),
+    "two lobes": having(TWO_LOBES, specular_roughness=0.3),
+    "skin": having(TWO_LOBES, specular_roughness=0.4, subsurface_weight=0.8),
+    "two lobes of everything": having(EVERYTHING, specular_second_weight=0.6, subsurface_weight=0.5),
     "everything": EVERYTHING,
 }
 
@@ -79,7 +84,7 @@ class Hits(NamedTuple):
 
     def weight(self) -> Array:
         """f cos / pdf of the drawn directions, 0 where the draw failed."""
-        ok = (self.lobe > 0) & (self.drawn_pdf > 0)
+        ok = (self.lobe > 0) & (self.lobe != BELOW) & (self.drawn_pdf > 0)
         return np.where(ok[:, None], self.drawn_value / np.where(ok, self.drawn_pdf, 1.0)[:, None], 0.0)
 
 
@@ -224,6 +229,8 @@ def test_plain_diffuse_is_exactly_lambert(probe: Probe) -> None:
         pytest.param(rough(PANE), False, 0.005, id="pane"),
         pytest.param(rough(GLOSS), False, 0.005, id="gloss over white"),
         pytest.param(rough(GLOSS, specular_ior=2.0), False, 0.005, id="dense gloss over white"),
+        pytest.param(rough(TWO_LOBES), False, 0.005, id="two lobes over white"),
+        pytest.param(rough(TWO_LOBES, specular_ior=2.0), False, 0.006, id="two dense lobes over white"),
         pytest.param([having(COAT, coat_roughness=r) for r in ROUGHNESS], False, 0.005, id="coat over white"),
         pytest.param([having(FUZZ, fuzz_roughness=r) for r in ROUGHNESS], False, 0.005, id="fuzz over white"),
         pytest.param(
@@ -271,6 +278,7 @@ def random_rows(count: int) -> NDArray[np.float32]:
         ("coat_ior", 1.0, 3.0),
         ("thin_film_ior", 1.0, 3.0),
         ("thin_film_thickness", 0.0, 5.0),
+        ("specular_second_scale", 0.1, 10.0),
     ):
         table[:, OFFSET[name]] = low + (high - low) * table[:, OFFSET[name]]
     table[:, OFFSET["thin_walled"]] = rng.random(count) < 0.3
@@ -310,7 +318,7 @@ def cells(
     pdf = probe([material], wo, grid, inside=inside).pdf.reshape(polar, 6, turns, 6)
     expected = np.einsum("aibj,i,j->ab", pdf, weights, weights) * (4.0 * np.pi / (polar * turns) / 4.0)
     hits = probe([material], wo, u=np.minimum(u, 1.0 - 1e-7), inside=inside)
-    drawn = hits.drawn[hits.lobe > 0]
+    drawn = hits.drawn[(hits.lobe > 0) & (hits.lobe != BELOW)]
     turn = (np.arctan2(drawn[:, 1], drawn[:, 0]) / (2.0 * np.pi)) % 1.0
     observed, _, _ = np.histogram2d(drawn[:, 2], turn, bins=(polar, turns), range=((-1.0, 1.0), (0.0, 1.0)))
     predicted = expected.ravel() * len(u)

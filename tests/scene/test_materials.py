@@ -114,4 +114,5 @@ def test_every_textured_parameter_has_a_slot_that_is_one_of_its_own():
         "geometry_coat_normal",
         "bump",
         "specular_rotation",
+        *(f"wrinkle_{number}_{what}" for number in (1, 2, 3) for what in ("normal", "color")),
     }

@@ -160,13 +160,13 @@ def test_opening_another_scene_shows_it(studio, outliner):
     assert _tree(outliner.model) == {"Only": {}}
 
 
-def test_paths_and_constraints_have_icons_of_their_own() -> None:
+def test_paths_constraints_and_figures_have_icons_of_their_own() -> None:
     from studio.resources import resource
-    from studio.scene.entities import Constraint, Path
+    from studio.scene.entities import Constraint, Figure, Path
     from studio.ui.outliner_model import icon_of
 
-    names = {icon_of(Path(id="p")), icon_of(Constraint(id="c"))}
-    assert names == {"path", "constraint"}
+    names = {icon_of(Path(id="p")), icon_of(Constraint(id="c")), icon_of(Figure(id="f"))}
+    assert names == {"path", "constraint", "figure"}
     assert all(resource(f"icons/{name}.svg").is_file() for name in names)
 
 

@@ -10,13 +10,14 @@ import importlib
 from studio.errors import UsageError
 from studio.scene.scene import Scene
 
-NAMES: tuple[str, ...] = ("hall", "rooms", "dome", "rig", "practicals")
+NAMES: tuple[str, ...] = ("hall", "rooms", "dome", "rig", "practicals")  # of many lamps
+PORTRAITS: tuple[str, ...] = ("head",)
 
 
 def build(name: str) -> Scene:
-    """The demo scene of one of `NAMES`; raises UsageError for another name."""
-    if name not in NAMES:
-        raise UsageError(f'There is no demo called "{name}"; choose one of {", ".join(NAMES)}.')
+    """The demo scene of one of `NAMES` or `PORTRAITS`; raises UsageError for another name."""
+    if name not in NAMES + PORTRAITS:
+        raise UsageError(f'There is no demo called "{name}"; choose one of {", ".join(NAMES + PORTRAITS)}.')
     scene = importlib.import_module(f"studio.assets.demo.{name}").build()
     assert isinstance(scene, Scene)
     return scene

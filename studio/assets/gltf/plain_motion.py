@@ -1,9 +1,10 @@
-"""A scene as glTF can say it: nothing but keys, made of what constraints and strips drive.
+"""A scene as glTF can say it: nothing but keys, made of what constraints, strips and figures drive.
 
-glTF has animations and no rule that places one node by another, no mixing of clips over time, no timeline. So before a
-scene is written, every field that a constraint or a strip drives is sampled frame by frame and becomes an ordinary
-curve; the constraints and strips go, clips stay. A scene without any is handed on as it is, so its file is the same to
-the byte. What the timeline holds beside the keys has no place in the file and is named in the report.
+glTF has animations and no rule that places one node by another, no mixing of clips over time, no faces, no timeline. So
+before a scene is written, every field that a constraint, a strip or a figure drives is sampled frame by frame and
+becomes an ordinary curve; constraints and strips go, clips stay, a figure becomes the group that it also is. A scene
+without any is handed on as it is, so its file is the same to the byte. What the timeline holds beside the keys has no
+place in the file and is named in the report.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import numpy as np
 
 from studio.assets.report import Notes
 from studio.scene.animation import F64, Curve, make_curve
-from studio.scene.constraints import owners_of
-from studio.scene.entities import Constraint, Entity, Group, Id, Path
+from studio.scene.constraints import constrained, owners_of
+from studio.scene.entities import Constraint, Entity, Figure, Group, Id, MeshObject, Path
+from studio.scene.figure_casts import driven_by_figures
+from studio.scene.figures import acted
 from studio.scene.key_conversions import continuous
 from studio.scene.key_values import target_of
-from studio.scene.keyed_edit import posed
 from studio.scene.pose import Posing, is_rotation, split_track
 from studio.scene.scene import Scene
 from studio.scene.schema import Field
@@ -36,8 +38,8 @@ _Driven = tuple[Id, Field]
 
 
 def plain_motion(scene: Scene, notes: Notes) -> Scene:
-    """The scene with keys in the place of constraints and strips, over its range of frames (one of a single frame:
-    over its strips and keys); itself where it has none.
+    """The scene with keys in the place of constraints, strips and figures, over its range of frames (one of a single
+    frame: over its strips and keys); itself where it has none.
 
     `notes` gets what was made into keys and what is left out. Raises BadAsset where what is driven
     leaves all numbers behind.
@@ -45,7 +47,8 @@ def plain_motion(scene: Scene, notes: Notes) -> Scene:
     _note_left_out(scene, notes)
     rules = [e for e in scene.entities.values() if isinstance(e, Constraint)]
     strips = [strip for strip in scene.strips.values() if strip.clip in scene.clips]
-    if not rules and not strips:
+    figures = [e for e in scene.entities.values() if isinstance(e, Figure)]
+    if not rules and not strips and not figures:
         return scene
     frames = _frames(scene)
     out = _with_keys(scene, _driven(scene), frames)
@@ -55,6 +58,9 @@ def plain_motion(scene: Scene, notes: Notes) -> Scene:
         notes.mapped(f"What constraints do to {owners or 'nothing'} is written as keys of {span}; they are left out.")
     if strips:
         notes.mapped(f"What strips play is written as keys of {span}; they are left out, their clips are kept.")
+    if figures:
+        notes.mapped(f"What figures do is written as keys of {span}, without their controls: {listing(figures)}.")
+        out = _without_controls(out, figures)
     return _without_rules(replace(out, strips={}), rules)
 
 
@@ -88,9 +94,10 @@ def _frames(scene: Scene) -> F64:
 
 
 def _driven(scene: Scene) -> list[_Driven]:
-    """Whole fields that strips and constraints drive."""
+    """Whole fields that strips, constraints and figures drive."""
     named = [track for s in scene.strips.values() if s.clip in scene.clips for track in scene.clips[s.clip].tracks]
     named += [f"{id_}.{field}" for id_ in owners_of(scene.entities) for field in ("translation", "rotation")]
+    named += [f"{id_}.{field}" for id_, field in driven_by_figures(scene.entities, scene.meshes)]
     found: dict[tuple[Id, str], _Driven] = {}
     for track in named:
         target, name, _ = split_track(track)
@@ -102,12 +109,14 @@ def _driven(scene: Scene) -> list[_Driven]:
 
 def _with_keys(scene: Scene, driven: list[_Driven], frames: F64) -> Scene:
     """The scene with what is seen of these fields as curves, or as values where they stay the same."""
-    posing = Posing(scene)
+    posing, memo = Posing(scene), None
     rows: list[list[Any]] = [[] for _ in driven]
     for frame in frames.tolist():
-        shown = posed(scene, frame, posing)
+        at_frame = posing.at(scene, frame)
+        entities, materials, _, memo = acted(*at_frame, scene.meshes, frame, fps=scene.fps, memo=memo)
+        shown = replace(scene, entities=constrained(entities)[0], materials=materials)
         for row, (target, field) in zip(rows, driven, strict=True):
-            row.append(getattr(shown.get(target), field.name))
+            row.append(_value(shown, target, field.name))
     gone = {(target, field.name) for target, field in driven}
     tracks = {name: curve for name, curve in scene.tracks.items() if split_track(name)[:2] not in gone}
     out = scene
@@ -118,6 +127,33 @@ def _with_keys(scene: Scene, driven: list[_Driven], frames: F64) -> Scene:
             name = f"{target}.{field.name}"
             tracks[name] = _curve(name, field, frames, row)
     return replace(out, tracks=tracks)
+
+
+def _value(shown: Scene, target: Id, name: str) -> Any:
+    record = shown.get(target)
+    value = getattr(record, name)
+    mesh = shown.meshes.get(record.mesh) if isinstance(record, MeshObject) else None
+    if name != "morph_weights" or mesh is None:
+        return value
+    return (*value, *(0.0,) * len(mesh.morphs))[: max(len(mesh.morphs), len(value))]  # a short row ends in zeros
+
+
+def _without_controls(scene: Scene, figures: list[Figure]) -> Scene:
+    """The scene with groups in the place of figures; what moves them in space stays."""
+    shared = Entity.__struct_fields__
+    groups: dict[Id, Entity] = {e.id: Group(**{name: getattr(e, name) for name in shared}) for e in figures}
+    kept = set(shared)
+    tracks = {k: v for k, v in scene.tracks.items() if split_track(k)[0] not in groups or split_track(k)[1] in kept}
+    clips = {
+        id_: replace(
+            clip,
+            tracks={
+                k: v for k, v in clip.tracks.items() if split_track(k)[0] not in groups or split_track(k)[1] in kept
+            },
+        )
+        for id_, clip in scene.clips.items()
+    }
+    return replace(scene.put(groups), tracks=tracks, clips=clips)
 
 
 def _curve(name: str, field: Field, frames: F64, row: list[Any]) -> Curve:

@@ -197,6 +197,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
     wide = any(m.tangents is not None or m.mesh.colors is not None for m in flat.meshes)
     soup = _Soup(wide)
     parts, part_start, marks = host_parts(flat, mesh_light_of)
+    eyes = eye_instances(flat)
     hidden_bits = flat_scene.SEEN_BY_CAMERA | flat_scene.SEEN_IN_REFLECTIONS | flat_scene.CASTS_SHADOWS
     baked: list[_Piece] = []
     kept: list[int] = []
@@ -206,7 +207,7 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
         still = mesh.positions_close is None and not (row["flags"] & flat_scene.MOVES)
         seen = (row["flags"] & hidden_bits) == hidden_bits
         copies = int(uses[row["mesh"]])
-        if still and seen and (copies == 1 or copies * len(mesh.mesh.triangles) <= BAKE_COPIES):
+        if still and seen and not eyes[i] and (copies == 1 or copies * len(mesh.mesh.triangles) <= BAKE_COPIES):
             baked.append(_bake(mesh, row["open"], int(part_start[i])))
             first_vertex[i] = baked_vertices
             baked_vertices += len(mesh.positions)
@@ -235,6 +236,17 @@ def build_host_scene(flat: FlatScene, mesh_light_of: I32) -> HostScene:
         part_start=part_start,
         first_vertex=first_vertex,
     )
+
+
+def eye_instances(flat: FlatScene) -> NDArray[np.bool_]:
+    """(n,) which instances wear an eye: they keep their object space, in which an eye is defined."""
+    inst, eyes = flat.instances, flat.materials[:, OFFSET["eye_iris_radius"]] > 0.0
+    if not eyes.any():
+        return np.zeros(len(inst), bool)
+    parts = np.array([len(mesh.mesh.parts) - 1 for mesh in flat.meshes], np.int64)[inst["mesh"]]
+    worn = np.concatenate([[0], np.cumsum(eyes[flat.instance_materials])])
+    first = inst["material_start"].astype(np.int64)
+    return np.asarray(worn[first + parts] > worn[first])
 
 
 def host_slots(flat: FlatScene) -> F32:

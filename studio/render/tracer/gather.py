@@ -117,8 +117,18 @@ def first_hit(
                 ps[paths.HIT_V, i],
                 ps[paths.TIME, i],
             )
-            s = hit.resolve(h, materials, slots, texels, images)
             d = paths.load3(ps, paths.DIRECTION, i)
+            s = hit.resolve(
+                h,
+                -d,
+                paths.load_bits(ps, paths.HIT_INST, i),
+                ps[paths.TIME, i],
+                inst,
+                materials,
+                slots,
+                texels,
+                images,
+            )
             s.inside = hit.face_viewer(h, -d)
             s.compensate = 1.0
             s = surface.prepare(s, hit.to_local(h.x, h.y, h.z, -d), tables)

@@ -2,7 +2,7 @@
 
 import taichi as ti
 
-from studio.render.tracer import surface, traverse
+from studio.render.tracer import eye, surface, traverse
 from studio.render.tracer.textures import slot_value
 from studio.scene.materials import OFFSET, SLOTS
 
@@ -13,6 +13,9 @@ _SLOT_START = OFFSET["slot_start"]
 _SLOT_COUNT = OFFSET["slot_count"]
 _BUMP = OFFSET["bump_scale"]
 _NORMAL_SCALE = OFFSET["normal_scale"]
+_EYE = OFFSET["eye_iris_radius"]
+_WRINKLES = OFFSET["wrinkle_1"]  # the other two follow
+_WRINKLE_NORMALS, _WRINKLE_COLORS = SLOTS["wrinkle_1_normal"], SLOTS["wrinkle_1_color"]
 
 
 @ti.func
@@ -110,6 +113,7 @@ def hit_geometry(
     t = e1 * d2[1] - e2 * d1[1]
     hand = -1.0 if det < 0.0 else 1.0
     t *= hand
+    hand = -hand  # v runs down: an image that is not mirrored turns the other way than u and v do
     if flags & traverse.HAS_TANGENTS:
         for c in ti.static(range(3)):
             t[c] = (
@@ -144,19 +148,44 @@ def hit_geometry(
 
 @ti.func
 def resolve(
-    h: ti.template(), materials: ti.template(), slots: ti.template(), texels: ti.template(), images: ti.template()
+    h: ti.template(),
+    wo: vec3,
+    instance,
+    time: ti.f32,
+    inst: ti.template(),
+    materials: ti.template(),
+    slots: ti.template(),
+    texels: ti.template(),
+    images: ti.template(),
 ):
-    """The material at a hit with its textures applied, and the frame bent by normal and bump maps."""
+    """The material at a hit seen from `wo`, with its textures applied, and the frame bent by normal and bump maps.
+
+    An eye (`eye`) turns the hit into that of the iris where the cornea is: place, normals and coordinates change.
+    """
     m = h.material
     s = surface.load_surface(materials, m)
     s.base_color *= h.color.xyz
-    x0, y0, z0 = h.x, h.y, h.z
     h.coat = h.z
+    e = eye.Eye(iris=0.0, ring=1.0)
+    is_eye = materials[m, _EYE] > 0.0
+    if is_eye:
+        e = eye.look(h, wo, materials, inst, instance, time)
+        h.uv, h.uv1 = e.uv, e.uv
+        h.p, h.ng = e.p, e.ng
+        h.x, h.y, h.z = e.x, e.y, e.normal
+        s.specular_weight *= 1.0 - e.iris
+        s.subsurface_weight *= 1.0 - ti.math.smoothstep(0.0, 0.05, e.iris)
+    x0, y0, z0 = h.x, h.y, h.z
     start = ti.cast(materials[m, _SLOT_START], ti.i32)
     count = ti.cast(materials[m, _SLOT_COUNT], ti.i32)
     for k in range(start, start + count):
         target = ti.cast(slots[k, 0], ti.i32)
         taps = 3 if target == SLOTS["bump"] else 1
+        wrinkle = 0.0
+        if target >= _WRINKLE_NORMALS:
+            wrinkle = materials[m, _WRINKLES + (target - _WRINKLE_NORMALS) % 3]
+            if wrinkle <= 0.0:
+                taps = 0
         step = 1.0 / 1024.0
         first = ti.Vector([0.0, 0.0, 0.0, 0.0])
         slope = vec2(0.0)
@@ -204,10 +233,19 @@ def resolve(
             s.thin_film_weight *= first[0]
         elif target == SLOTS["thin_film_thickness"]:
             s.thin_film_thickness *= first[0]
+        elif target == SLOTS["subsurface_weight"]:
+            s.subsurface_weight *= first[0]
+        elif target == SLOTS["subsurface_color"]:
+            s.subsurface_color *= rgb
+        elif target >= _WRINKLE_COLORS:
+            if wrinkle > 0.0:
+                tint = vec3(1.0) + (rgb - 1.0) * wrinkle
+                s.base_color *= tint
+                s.subsurface_color *= tint
         elif target == SLOTS["geometry_coat_normal"]:
             q = rgb * 2.0 - 1.0
             h.coat = (x0 * q[0] + y0 * q[1] + z0 * ti.max(q[2], 1e-3)).normalized()
-        elif target == SLOTS["geometry_normal"] or target == SLOTS["bump"]:
+        elif target == SLOTS["geometry_normal"] or target == SLOTS["bump"] or wrinkle > 0.0:
             q = vec3(0.0, 0.0, 1.0)
             if target == SLOTS["bump"]:
                 q = vec3(-slope[0], slope[1], 1.0 / ti.max(ti.abs(materials[m, _BUMP]), 1e-9))
@@ -215,12 +253,19 @@ def resolve(
                 q[1] *= ti.math.sign(materials[m, _BUMP])
             else:
                 q = rgb * 2.0 - 1.0
-                q[0] *= materials[m, _NORMAL_SCALE]
-                q[1] *= materials[m, _NORMAL_SCALE]
+                strength = materials[m, _NORMAL_SCALE]
+                if target >= _WRINKLE_NORMALS:  # laid over what bends the surface already, by how far it shows
+                    strength *= wrinkle
+                q[0] *= strength
+                q[1] *= strength
             n = h.x * q[0] + h.y * q[1] + h.z * ti.max(q[2], 1e-3)
             h.z = n.normalized()
             h.x = (h.x - h.z * h.x.dot(h.z)).normalized()
             h.y = h.z.cross(h.x) * (1.0 if h.y.dot(h.z.cross(h.x)) >= 0.0 else -1.0)
+    if is_eye:
+        tint = eye.colour(e, materials, m)
+        s.base_color *= tint
+        s.subsurface_color *= tint
     return s
 
 

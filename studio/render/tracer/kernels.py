@@ -19,7 +19,7 @@ import taichi as ti
 from studio.render.tracer import camera as cam_
 from studio.render.tracer import emitters, lightpick, sampler, surface, traverse
 from studio.render.tracer import light_rows as lr
-from studio.render.tracer.hit import Hit, face_viewer, hit_geometry, offset_origin, resolve, to_local
+from studio.render.tracer.hit import Hit, face_viewer, frame_of, hit_geometry, offset_origin, resolve, to_local
 from studio.render.tracer.medium import dispersed_ior, extinction_of, henyey_greenstein, through_medium
 from studio.render.tracer.paths import (
     ALIVE,
@@ -39,6 +39,7 @@ from studio.render.tracer.paths import (
     INDEX,
     LAST_SHARE,
     LAYER,
+    LEFT,
     LINK,
     MEDIUM,
     MONOCHROME,
@@ -62,6 +63,9 @@ from studio.render.tracer.paths import (
     TIME,
     VERTEX,
     VISITED,
+    WALK_COLOR,
+    WALK_NORMAL,
+    WALKING,
     load3,
     load_bits,
     path_key,
@@ -312,6 +316,7 @@ def layer_of(klass, direct):
 def shade(
     ps: f32_2d,
     n: ti.i32,
+    stage: ti.i32,
     bounce: ti.i32,
     depth: ti.i32,
     candidates: ti.i32,
@@ -348,14 +353,20 @@ def shade(
     entries: f32_2d,
     apart: ti.i32,
 ):
-    """One bounce: emission met, next-event estimate prepared, next ray drawn. `candidates` 0 learns vertices only."""
+    """One bounce: emission met, next-event estimate prepared, next ray drawn. `candidates` 0 learns vertices only.
+
+    `stage` is ALIVE for paths that `extend` brought to a surface, or LEFT for those that `walk` brought to one from
+    below: they meet no emission there and belong to the same bounce, so what reaches them is as direct as what reaches
+    a diffuse surface.
+    """
     ti.loop_config(block_dim=256)
     for i in range(n):
         ps[SHADOW_T, i] = 0.0
         if candidates == 0:
             ps[VISITED, i] = 0.0
         flags = load_bits(ps, FLAGS, i)
-        if flags & ALIVE:
+        if flags & stage:
+            left = stage == LEFT
             o = load3(ps, ORIGIN, i)
             d = load3(ps, DIRECTION, i)
             time = ps[TIME, i]
@@ -369,11 +380,14 @@ def shade(
             t = ps[HIT_T, i]
             tri = load_bits(ps, HIT_TRI, i)
             shape = load_bits(ps, HIT_SHAPE, i)
+            if left:
+                shape = -1
             key = path_key(ps, i, bounce)
             medium = load_bits(ps, MEDIUM, i) - 1
             klass = load_bits(ps, LAYER, i)
             scattered = 0
             alive = 1
+            walking = 0
             # what a lamp that the ray goes through adds, whether or not the ray is scattered afterwards
             n_lamps = 0
             glow = throughput
@@ -384,8 +398,9 @@ def shade(
                 glow *= ps[SHAPE_ODDS, i]
                 if medium >= 0:
                     glow *= ti.exp(-extinction_of(materials, medium) * shape_t)
-            if medium >= 0:
+            if medium >= 0 and not left:
                 throughput, scattered, t = through_medium(materials, medium, throughput, t, key)
+            wo_world = -d
             h = Hit()
             s = surface.Surface()
             emitted = vec3(0.0)
@@ -406,9 +421,11 @@ def shade(
                         ps[HIT_V, i],
                         time,
                     )
-                    s = resolve(h, materials, slots, texels, images)
-                    facing = h.ng.dot(d) < 0.0 or materials[h.material, _DOUBLE_SIDED] > 0.5
-                    if materials[h.material, _UNLIT] > 0.5:
+                    if left:  # the way out is where the walk was going
+                        wo_world = h.ng if h.ng.dot(d) > 0.0 else -h.ng
+                    s = resolve(h, wo_world, load_bits(ps, HIT_INST, i), time, inst, materials, slots, texels, images)
+                    facing = not left and (h.ng.dot(d) < 0.0 or materials[h.material, _DOUBLE_SIDED] > 0.5)
+                    if materials[h.material, _UNLIT] > 0.5 and not left:
                         s.emission = s.base_color
                         facing = True
                         alive = 0
@@ -490,11 +507,15 @@ def shade(
                 if bounce + 1 >= depth:
                     alive = 0
                 if alive == 1:
-                    wo_world = -d
                     s.inside = face_viewer(h, wo_world)
                     s.compensate = compensate
                     s.separable = 1.0 - compensate
-                    if materials[h.material, _DISPERSION] > 0.0 and s.transmission_weight > 0.0 and s.thin_walled == 0:
+                    if (
+                        materials[h.material, _DISPERSION] > 0.0
+                        and s.transmission_weight > 0.0
+                        and s.thin_walled == 0
+                        and not left
+                    ):
                         channel = path_key(ps, i, -1) % ti.u32(3)
                         s.specular_ior = dispersed_ior(
                             s.specular_ior, materials[h.material, _ABBE] / materials[h.material, _DISPERSION], channel
@@ -510,7 +531,10 @@ def shade(
                     wo = to_local(tx, ty, h.z, wo_world)
                     if s.coat_weight > 0.0:
                         s.coat_normal = to_local(tx, ty, h.z, h.coat).normalized()
-                    s = surface.prepare(s, wo, tables)
+                    if left:
+                        s = surface.emerge(s)
+                    else:
+                        s = surface.prepare(s, wo, tables)
                     link = 0
                     if linking:
                         link = parts[h.part, traverse.PART_LINK]
@@ -528,6 +552,8 @@ def shade(
                     seed = ti.bit_cast(ps[SEED, i], ti.u32)
                     index = ti.bit_cast(ps[INDEX, i], ti.u32)
                     pair = sampler.FIRST_BOUNCE + bounce * sampler.PAIRS_PER_BOUNCE
+                    if left:
+                        pair += sampler.PAIRS_BELOW
                     u_pick = sample_2d(seed, index, pair + sampler.PAIR_LIGHT_PICK)
                     u_point = sample_2d(seed, index, pair + sampler.PAIR_LIGHT_POINT)
                     u_lobe = sample_2d(seed, index, pair + sampler.PAIR_LOBE)
@@ -538,6 +564,8 @@ def shade(
                     if linking and rounds > 0:
                         if power_cdf[first_pick + n_lights - 1] <= 0.0:  # no light is for this surface
                             rounds = 0
+                    if s.p_subsurface > 0.0 and s.p_diffuse + s.p_fuzz + s.p_base + s.p_coat <= 0.0:
+                        rounds = 0  # all light goes below first
                     # reservoir over light candidates
                     sum_w = 0.0
                     best_f = vec3(0.0)
@@ -581,7 +609,7 @@ def shade(
                             go = ti.cast(density > 0.0 and emission.max() > 0.0, ti.i32)
                             if wi[2] * world.dot(h.ng) <= 0.0:
                                 go = 0
-                        elif lobe == 0:
+                        elif lobe == 0 or lobe == surface.SUBSURFACE:
                             go = 0
                         if go == 1:
                             f_diffuse, f_specular, pdf = surface.evaluate(s, wo, wi, tables)
@@ -639,6 +667,27 @@ def shade(
                             else:
                                 store3(ps, SHADOW_DIFFUSE, i, value * load3(ps, SHARE, i))
                                 store_bits(ps, SHADOW_LAYER, i, layer_of(ti.max(klass, 2), 0))
+                    if lobe == surface.SUBSURFACE:
+                        # below; spread like a cosine about the geometric normal
+                        bx, by = frame_of(h.ng)
+                        r = ti.sqrt(u_dir[0])
+                        a = 6.283185307 * u_dir[1]
+                        down = (
+                            bx * (r * ti.cos(a)) + by * (r * ti.sin(a)) - h.ng * ti.sqrt(ti.max(1.0 - u_dir[0], 1e-7))
+                        )
+                        throughput *= s.w_subsurface / s.p_subsurface
+                        walking = 1
+                        if bounce >= roulette:
+                            keep = ti.min(1.0, ti.max((throughput * s.subsurface_color).max() * patience, 0.05))
+                            if sample_2d(seed, index, pair + sampler.PAIR_ROULETTE)[0] >= keep:
+                                walking = 0
+                            throughput /= keep
+                        if not throughput.max() > 0.0:
+                            walking = 0
+                        store3(ps, ORIGIN, i, h.p)
+                        store3(ps, DIRECTION, i, down.normalized())
+                        store3(ps, WALK_COLOR, i, s.subsurface_color)
+                        store3(ps, WALK_NORMAL, i, h.ng)
                     # the next ray
                     side = next_world.dot(h.ng)
                     if next_pdf > 0.0 and side * wi_next[2] > 0.0:
@@ -673,6 +722,8 @@ def shade(
                     else:
                         alive = 0
             store3(ps, THROUGHPUT, i, throughput)
+            if walking == 1:
+                alive = WALKING
             store_bits(ps, FLAGS, i, alive | (flags & MONOCHROME))
 
 

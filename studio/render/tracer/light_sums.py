@@ -37,10 +37,10 @@ _COIN = 1 << 16  # coins of the film's channels come before
 class LightSums:
     """The sums of one tile of the frame after the other. `wave` is how many paths may be in flight."""
 
-    def __init__(self, plan: LayerPlan, depth: int, infinite: int, batch: int) -> None:
+    def __init__(self, plan: LayerPlan, depth: int, infinite: int, batch: int, *, below: bool = False) -> None:
         self.plan = plan
-        self.wave = paths_at_once(batch, depth, infinite, budget=ENTRY_BYTES)
-        self.entries = ti.ndarray(ti.f32, (4 * entries_of(depth, infinite), self.wave + paths.SKEW))
+        self.wave = paths_at_once(batch, depth, infinite, budget=ENTRY_BYTES, below=below)
+        self.entries = ti.ndarray(ti.f32, (4 * entries_of(depth, infinite, below=below), self.wave + paths.SKEW))
         self.layers = ti.ndarray(ti.i32, max(len(plan.layers), 1))
         self.layers.from_numpy(np.asarray(plan.layers or (0,), np.int32))
         tops = np.full(max(plan.count, 1), LARGEST_HALF, np.float32)

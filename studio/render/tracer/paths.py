@@ -29,7 +29,9 @@ LAST_SHARE = 53  # diffuse share of the last scattering, per channel, for lights
 SHAPE_T, SHAPE_ODDS = 56, 57  # of HIT_SHAPE: how far it is, and how many lamps as bright it stands for
 ENTRIES = 58  # contributions kept apart so far, of the path's list of them (see `light_sums`)
 LINK = 59  # set of receivers of the last surface, where there is more than one
-STATE_ROWS = 60
+WALK_COLOR = 60  # of the body that the path went into
+WALK_NORMAL = 63  # of its surface there
+STATE_ROWS = 66
 # Slots that rows are longer than a wave: a wave is a power of two, and rows so far apart would all fall on the same
 # lines of the processor's caches (measured on cornell: 11 % of a sample).
 SKEW = 80
@@ -46,6 +48,8 @@ BOTH_WAYS = 1 << 8
 
 ALIVE = 1
 MONOCHROME = 2  # a dispersive surface left one colour channel
+WALKING = 4  # went below a surface, see `walk`
+LEFT = 8  # has come out again, and is to be shaded there
 
 
 @ti.func

@@ -22,8 +22,10 @@ PAIR_LIGHT_POINT = 1
 PAIR_LOBE = 2
 PAIR_DIRECTION = 3
 PAIR_ROULETTE = 4
-PAIR_OPACITY = 5
 PAIR_MEDIUM = 6
+PAIR_WALK = 7  # how light walks below the surface, and its first step
+PAIR_WALK_TURN = 5  # and its first turn
+PAIRS_BELOW = 1 << 15  # of a bounce's second vertex, where light comes out that went below the surface
 
 
 @ti.func

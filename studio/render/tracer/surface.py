@@ -2,8 +2,14 @@
 
 From top to bottom a surface is fuzz, coat, and a base that mixes metal, glossy diffuse and glass. Metal, gloss and
 glass share one GGX distribution, so the base has a single microfacet lobe whose Fresnel weights, for reflection and
-for refraction, are sums over the three. What lies under a layer is scaled by what the layer lets through at `wo`
-(the albedo scaling of the specification), which takes the albedos of `studio.scene.lobe_energy`.
+for refraction, are sums over the three. Beyond the specification the gloss may have a second, softer lobe, as skin has:
+it is GGX of roughness r times 1 - w plus GGX of min(1, r * scale) times w, under one Fresnel factor and one gain, and
+what reaches the diffuse below it is 1 less the mean of the two albedos.
+
+Below the gloss the diffuse is mixed with light that goes into the body and comes out elsewhere (`walk`): its weight is
+the diffuse one's, and `subsurface_color` is what a thick body sends back in all. What lies under a layer is scaled by
+what the layer lets through at `wo` (the albedo scaling of the specification), which takes the albedos of
+`studio.scene.lobe_energy`.
 
 A hit goes through four steps. `load_surface` reads the parameters of a material; textures may then change the members
 up to `separable`; `prepare` derives, once for a direction `wo`, everything that does not depend on `wi`; `evaluate`
@@ -41,6 +47,7 @@ SPARE = 0.02
 # as a standard deviation relative to the wavelength: thick films fade to grey as they do to the eye.
 FILM_WAVELENGTH = (0.605, 0.545, 0.455)
 FILM_BAND = 0.06
+SUBSURFACE = 4  # the lobe that goes below the surface
 # Fujii's Oren-Nayar: 1/2 - 2/(3 pi) and 2/3 - 28/(15 pi)
 EON_A = 0.287793409
 EON_B = 0.072488212
@@ -78,17 +85,24 @@ class Surface:
     thin_film_ior: ti.f32
     geometry_opacity: ti.f32  # for the caller
     thin_walled: ti.i32
+    subsurface_weight: ti.f32
+    subsurface_color: vec3  # what a thick body under even light sends back
+    specular_second_weight: ti.f32
+    specular_second_scale: ti.f32
     inside: ti.i32  # 1: wo is on the back, inside a transmissive object
     compensate: ti.f32  # 1: OpenPBR; 0: bare GGX, without multiple scattering and with metals of constant reflectance
     separable: ti.f32  # 0: height-correlated shadowing; 1: the product of Smith's two factors, as in Mitsuba
 
     alpha: vec2
+    second_alpha: vec2  # of the second lobe of the gloss
+    p_second: ti.f32  # share of the facets that are drawn from it
     coat_alpha: vec2
     eta: ti.f32  # index beyond the surface over the index before it
     film_ior: ti.f32  # relative to what lies above
     metal_f0: vec3
     metal_dip: vec3  # what the F82 tint takes away, before mu (1 - mu)^6
     w_diffuse: vec3  # weights of the lobes, all seen through the layers above
+    w_subsurface: vec3
     w_metal: vec3
     w_gloss: vec3
     w_glass: vec3
@@ -100,6 +114,7 @@ class Surface:
     p_base: ti.f32
     p_coat: ti.f32
     p_fuzz: ti.f32
+    p_subsurface: ti.f32
     reflectance: vec3
 
 
@@ -135,6 +150,10 @@ def load_surface(materials: ti.template(), m):
     s.thin_film_ior = materials[m, OFFSET["thin_film_ior"]]
     s.geometry_opacity = materials[m, OFFSET["geometry_opacity"]]
     s.thin_walled = ti.cast(materials[m, OFFSET["thin_walled"]], ti.i32)
+    s.subsurface_weight = materials[m, OFFSET["subsurface_weight"]]
+    s.subsurface_color = _color(materials, m, OFFSET["subsurface_color"])
+    s.specular_second_weight = materials[m, OFFSET["specular_second_weight"]]
+    s.specular_second_scale = materials[m, OFFSET["specular_second_scale"]]
     return s
 
 
@@ -365,11 +384,18 @@ def _within_range(s):
     s.fuzz_roughness = tm.clamp(s.fuzz_roughness, lt.MIN_FUZZ_ROUGHNESS, 1.0)
     s.thin_film_weight = tm.clamp(s.thin_film_weight, 0.0, 1.0)
     s.thin_film_thickness = ti.max(s.thin_film_thickness, 0.0)
+    s.subsurface_weight = tm.clamp(s.subsurface_weight, 0.0, 1.0)
+    s.subsurface_color = tm.clamp(s.subsurface_color, 0.0, 1.0)
+    s.specular_second_weight = tm.clamp(s.specular_second_weight, 0.0, 1.0)
+    if s.thin_walled != 0:
+        s.subsurface_weight = 0.0  # there is nothing below a sheet
     if s.transmission_weight <= 0.0:
         s.thin_walled = 0
         s.inside = 0  # the back of an opaque surface is a surface like its front
     if s.thin_walled != 0:
         s.inside = 0
+    if s.inside != 0:
+        s.subsurface_weight = 0.0  # nor outside of glass
     return s
 
 
@@ -416,7 +442,8 @@ def _lay_coat(s, wo, mu, top, tables: ti.template()):
             shine = ti.min(s.specular_weight, 1.0)
             gloss = _lerp(1.0, roughness, ti.min(e * e * s.specular_weight, 1.0))
             k = _lerp(k_smooth, k_rough, _lerp(gloss, roughness, s.base_metalness))
-            under = _lerp(s.base_color, s.transmission_color, s.transmission_weight)
+            under = _lerp(s.base_color, s.subsurface_color, s.subsurface_weight)
+            under = _lerp(under, s.transmission_color, s.transmission_weight)
             under = _lerp(under, shine * s.base_color, s.base_metalness)
             dark = (1.0 - k) / (1.0 - under * k)
             passed *= _lerp(vec3(1.0), dark, s.coat_weight * s.coat_darkening) * _coat_pass(s, mu)
@@ -437,6 +464,7 @@ def _lay_base(s, wo, mu, top, roughness, e0, tables: ti.template()):
     if s.inside != 0:
         s.eta = 1.0 / s.eta
     s.w_diffuse = opaque * top
+    s.p_second = 0.0
     s.w_metal = vec3(0.0)
     s.w_gloss = vec3(0.0)
     s.w_glass = vec3(0.0)
@@ -447,6 +475,14 @@ def _lay_base(s, wo, mu, top, roughness, e0, tables: ti.template()):
         s.alpha = _alpha(roughness, s.specular_roughness_anisotropy)
         even = ti.sqrt(0.5 * (s.alpha.x + s.alpha.y))
         lost = s.compensate * _compensation(tables, roughness, s.specular_roughness_anisotropy, wo, u)
+        soft = ti.min(roughness * s.specular_second_scale, 1.0)  # roughness of the second lobe
+        even_soft = even
+        lost_gloss = lost
+        if s.specular_second_weight > 0.0:
+            s.second_alpha = _alpha(soft, s.specular_roughness_anisotropy)
+            even_soft = ti.sqrt(0.5 * (s.second_alpha.x + s.second_alpha.y))
+            lost_soft = s.compensate * _compensation(tables, soft, s.specular_roughness_anisotropy, wo, u)
+            lost_gloss = _lerp(lost, lost_soft, s.specular_second_weight)
         s.film_ior = ti.max(s.thin_film_ior, 1.0) / _lerp(1.0, s.coat_ior, s.coat_weight)
         s.metal_f0 = s.base_color
         m5 = (6.0 / 7.0) ** 5
@@ -459,8 +495,11 @@ def _lay_base(s, wo, mu, top, roughness, e0, tables: ti.template()):
             if s.inside == 0:
                 tint = s.specular_color
                 share = _table3(tables, lt.DIELECTRIC, lt.ROUGHNESS, lt.COSINE, e, even, u)
+                if s.specular_second_weight > 0.0:
+                    share_soft = _table3(tables, lt.DIELECTRIC, lt.ROUGHNESS, lt.COSINE, e, even_soft, u)
+                    share = _lerp(share, share_soft, s.specular_second_weight)
                 dielectric = tm.clamp(dielectric * (share / ti.max(_dielectric(mu, s.eta), 1e-6)), 0.0, 1.0)
-            gain = 1.0 + e * e * lost
+            gain = 1.0 + e * e * lost_gloss
             s.w_diffuse *= tm.clamp(1.0 - gain * dielectric, 0.0, 1.0)
             s.w_gloss = opaque * gain * top * tint
             if glass > 0.0:
@@ -474,6 +513,11 @@ def _lay_base(s, wo, mu, top, roughness, e0, tables: ti.template()):
                 if s.transmission_depth <= 0.0:
                     s.w_through *= s.transmission_color
         reflected, through = _split(s, dielectric, metal)
+        if s.specular_second_weight > 0.0:
+            gloss = _mean(s.w_gloss)
+            s.p_second = s.specular_second_weight * gloss / ti.max(gloss + _mean(s.w_metal + s.w_glass), 1e-12)
+    s.w_subsurface = s.w_diffuse * s.subsurface_weight
+    s.w_diffuse *= 1.0 - s.subsurface_weight
     return s, reflected, through
 
 
@@ -486,16 +530,38 @@ def prepare(s, wo, tables: ti.template()):
     s, coat, below_coat, roughness, e = _lay_coat(s, wo, mu, below_fuzz, tables)
     s, reflected, through = _lay_base(s, wo, mu, below_coat, roughness, e, tables)
     diffuse = s.w_diffuse * s.base_color
+    subsurface = s.w_subsurface * s.subsurface_color
     d = _mean(diffuse)
+    w = _mean(subsurface)
     f = _mean(fuzz)
     b = _mean(reflected + through) + SPARE * _mean(s.w_metal + s.w_gloss + s.w_glass)
     c = coat + SPARE * s.w_coat
-    scale = 1.0 / ti.max(d + f + b + c, 1e-12)
+    scale = 1.0 / ti.max(d + f + b + c + w, 1e-12)
     s.p_diffuse = d * scale
     s.p_fuzz = f * scale
     s.p_base = b * scale
     s.p_coat = c * scale
-    s.reflectance = tm.clamp(diffuse + fuzz + reflected + through + coat, 0.0, 1.0)
+    s.p_subsurface = w * scale
+    s.reflectance = tm.clamp(diffuse + fuzz + reflected + through + coat + subsurface, 0.0, 1.0)
+    return s
+
+
+@ti.func
+def emerge(s):
+    """The surface as light meets it that comes out from below: white and matte, seen through the coat's medium."""
+    s = _within_range(s)
+    s.base_color = vec3(1.0)
+    s.base_diffuse_roughness = 0.0
+    s.transmission_weight = 0.0
+    s.inside = 0
+    s.w_diffuse = vec3(1.0)
+    s.p_diffuse = 1.0
+    s.w_through = vec3(0.0)
+    s.p_base = 0.0
+    s.p_coat = 0.0
+    s.p_fuzz = 0.0
+    s.p_subsurface = 0.0
+    s.p_second = 0.0
     return s
 
 
@@ -535,7 +601,8 @@ def _turn(x, y, z, v):
 def evaluate(s, wo, wi, tables: ti.template()):
     """BSDF times |cos(wi)|, as diffuse and specular parts, and the density of `sample` at `wi` per solid angle.
 
-    Fuzz counts as diffuse; coat and transmission count as specular.
+    Fuzz counts as diffuse; coat and transmission count as specular. Light that goes below the surface is not in it: it
+    comes out elsewhere (`walk`).
     """
     diffuse = vec3(0.0)
     specular = vec3(0.0)
@@ -573,6 +640,13 @@ def evaluate(s, wo, wi, tables: ti.template()):
                 weight = ti.select(above, reflected, through)
                 share = _mean(weight) / ti.max(_mean(reflected + through), 1e-12)
                 specular = weight * coat_pass * (value * jacobian)
+                if s.p_second > 0.0:
+                    # the gloss is GGX of both roughnesses; metal and glass keep the first
+                    soft, soft_density = _facets(s.second_alpha, s.separable, wo, wi, h)
+                    density = _lerp(density, soft_density, s.p_second)
+                    if above:
+                        gloss = s.w_gloss * dielectric * (s.specular_second_weight * jacobian)
+                        specular += gloss * coat_pass * (soft - value)
                 pdf += s.p_base * share * density * jacobian
         if above and s.p_coat > 0.0:
             h = tm.normalize(wo + wi)
@@ -594,9 +668,11 @@ def evaluate(s, wo, wi, tables: ti.template()):
 
 @ti.func
 def sample(s, wo, u_lobe, u):
-    """Draw `wi`. The lobe is 0 when the draw failed, 1 diffuse, 2 specular reflection, 3 transmission."""
+    """Draw `wi`. The lobe is 0 when the draw failed, 1 diffuse, 2 specular reflection, 3 transmission, and SUBSURFACE
+    where light goes below the surface, with `wi` the normal and weight w_subsurface / p_subsurface."""
     wi = vec3(0.0, 0.0, 1.0)
     lobe = 0
+    coin = u_lobe
     soft = s.p_diffuse + s.p_fuzz
     if u_lobe < soft:
         z = u.x  # rough diffuse and fuzz shine most at grazing angles, where the cosine would seldom lead
@@ -606,13 +682,26 @@ def sample(s, wo, u_lobe, u):
         r = ti.sqrt(ti.max(1.0 - z * z, 0.0))
         wi = vec3(r * ti.cos(phi), r * ti.sin(phi), z)
         lobe = 1
+    elif s.p_subsurface > 0.0 and u_lobe >= soft + s.p_base + s.p_coat:
+        lobe = SUBSURFACE
     elif s.p_base + s.p_coat > 0.0:
         coated = u_lobe >= soft + s.p_base
         z = vec3(0.0, 0.0, 1.0)
         if coated:
             z = s.coat_normal
         x, y = _around(z)
-        h = _sample_facet(_turn(x, y, z, wo), ti.select(coated, s.coat_alpha, s.alpha), u)
+        alpha = ti.select(coated, s.coat_alpha, s.alpha)
+        if not coated and s.p_second > 0.0:
+            # the coin that chose the base is cut anew: within each half of it the Fresnel factor decides again
+            at = (coin - soft) / s.p_base
+            if at >= 1.0 - s.p_second:
+                alpha = s.second_alpha
+                at -= 1.0 - s.p_second
+                at /= s.p_second
+            else:
+                at /= 1.0 - s.p_second
+            coin = soft + at * s.p_base
+        h = _sample_facet(_turn(x, y, z, wo), alpha, u)
         h = x * h.x + y * h.y + z * h.z
         oh = tm.dot(wo, h)
         wi = 2.0 * oh * h - wo
@@ -621,7 +710,7 @@ def sample(s, wo, u_lobe, u):
             dielectric, metal = _interface(s, tm.clamp(oh, 0.0, 1.0))
             reflected, through = _split(s, dielectric, metal)
             r = _mean(reflected)
-            if (u_lobe - soft) * (r + _mean(through)) >= r * s.p_base:
+            if (coin - soft) * (r + _mean(through)) >= r * s.p_base:
                 lobe = 3
                 if s.thin_walled != 0:
                     wi.z = -wi.z

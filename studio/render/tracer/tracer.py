@@ -7,6 +7,7 @@ film ends in the same bits.
 import math
 import time as clock
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import taichi as ti
@@ -18,13 +19,14 @@ from studio.render.layer_plan import LayerPlan
 from studio.render.settings import RenderSettings
 from studio.render.tracer import bvh, dimming, gather, kernels, lightpick, paths
 from studio.render.tracer import light_rows as lr
-from studio.render.tracer.buffers import Device, build_host_scene, host_parts, host_slots
+from studio.render.tracer.buffers import Device, build_host_scene, eye_instances, host_parts, host_slots
 from studio.render.tracer.camera import pack_camera
 from studio.render.tracer.drift import vertex_drift
 from studio.render.tracer.light_sums import LightSums
 from studio.render.tracer.light_tables import LightTables, build_light_tables
 from studio.render.tracer.pick_shares import pick_shares
 from studio.render.tracer.textures import pack_textures
+from studio.render.tracer.walk import walk
 from studio.scene import lobe_energy
 from studio.scene.flatten import FlatScene
 from studio.scene.lights import CASTS_SHADOWS, KINDS, SEEN_IN_REFLECTIONS, SHADOW_LINKED
@@ -92,6 +94,7 @@ class Tracer:
         linked = before is None or flat.instances is not before.instances
         if "lights" in rebuilt or linked or not _same(flat, before, (*SHAPES, *solid)):
             rebuilt.append(self._load_surfaces(flat, before))
+        self.scatters = bool((flat.materials[:, OFFSET["subsurface_weight"]] > 0.0).any())  # below its surfaces
         self.flat, self._lamps, self.rebuilt = flat, lamps, tuple(rebuilt)
         self.forget_table()
         self.count_shadow_rays(on=False)
@@ -112,7 +115,7 @@ class Tracer:
         """Which surface is where. Triangles and their hierarchy stay where only what they wear has changed."""
         d = self.device
         parts, _, marks = host_parts(flat, self.lights.mesh_light_of)
-        cutouts = marks.tobytes()
+        cutouts = marks.tobytes() + eye_instances(flat).tobytes()  # eyes are never baked
         if before is not None and cutouts == self._cutouts and _same(flat, before, SHAPES):
             d.put("parts", parts)
             d.put("materials", np.ascontiguousarray(flat.materials, np.float32))
@@ -202,18 +205,23 @@ class Tracer:
         return n
 
     def _bounce(self, n: int, bounce: int, depth: int, candidates: int) -> None:
+        self._meet(n, bounce, depth, candidates)
+        if self.scatters and bounce + 1 < depth:
+            self._emerge(n, bounce, depth, candidates)
+
+    def _surface(self) -> tuple[Any, ...]:
         d = self.device
-        split, layers, groups = self.no_split, 0, 0
-        if self.plan is not None and candidates > 0 and self.plan.split_rows:
-            split, layers, groups = self.split, self.plan.n_layers, self.plan.n_groups
-        apart = int(self.apart is not None and candidates > 0)
-        surface = (d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots, d.texels, d.images)
+        return d.triangles, d.indices, d.vertices, d.instances, d.parts, d.materials, d.slots, d.texels, d.images
+
+    def _meet(self, n: int, bounce: int, depth: int, candidates: int) -> None:
+        """Rays to what they hit, and that shaded."""
+        d = self.device
         kernels.extend(
             self.state,
             n,
             bounce,
             d.nodes,
-            *surface,
+            *self._surface(),
             self.root,
             d.shape_nodes,
             d.shape_ids,
@@ -226,7 +234,7 @@ class Tracer:
             gather.first_hit(
                 self.state,
                 n,
-                *surface,
+                *self._surface(),
                 d.tables,
                 d.camera,
                 d.next_camera,
@@ -237,9 +245,25 @@ class Tracer:
                 float(self.layout.height),
                 self.hits,
             )
+        self._shade(n, paths.ALIVE, bounce, depth, candidates)
+
+    def _emerge(self, n: int, bounce: int, depth: int, candidates: int) -> None:
+        """Paths that went below a surface to where they come out, and that shaded."""
+        d = self.device
+        walk(self.state, n, bounce, d.nodes, d.triangles, d.instances, d.parts, d.materials)
+        self._shade(n, paths.LEFT, bounce, depth, candidates)
+
+    def _shade(self, n: int, stage: int, bounce: int, depth: int, candidates: int) -> None:
+        d = self.device
+        split, layers, groups = self.no_split, 0, 0
+        if self.plan is not None and candidates > 0 and self.plan.split_rows:
+            split, layers, groups = self.split, self.plan.n_layers, self.plan.n_groups
+        apart = int(self.apart is not None and candidates > 0)
+        surface = self._surface()
         kernels.shade(
             self.state,
             n,
+            stage,
             bounce,
             depth,
             candidates,
@@ -327,10 +351,11 @@ class Tracer:
             out = ti.ndarray(ti.f32, (n, 8))
             self._start(pixels, 0, min(rounds, self.batch), settings, seed=LEARN_SEED)
             for bounce in range(min(settings.depth - 1, LEARN_DEPTH)):
-                self._bounce(n, bounce, settings.depth, 0)
-                kernels.visited_vertices(self.state, n, int(self.allowed is not None), out)
-                rows = out.to_numpy()
-                found.append(rows[rows[:, 0] > 0.0, 1:])
+                for stage in (self._meet, self._emerge) if self.scatters else (self._meet,):
+                    stage(n, bounce, settings.depth, 0)
+                    kernels.visited_vertices(self.state, n, int(self.allowed is not None), out)
+                    rows = out.to_numpy()
+                    found.append(rows[rows[:, 0] > 0.0, 1:])
                 self.pause_point()
         if not found:  # a depth of one segment sees lamps and nothing they light
             return np.zeros((0, 7), np.float32)
@@ -508,7 +533,7 @@ class Tracer:
         if layers is None or not again or self.apart is None:
             self.apart, self.entries = None, self.no_split
             if layers is not None:
-                self.apart = LightSums(layers, settings.depth, self.n_infinite, self.batch)
+                self.apart = LightSums(layers, settings.depth, self.n_infinite, self.batch, below=self.scatters)
                 self.entries = self.apart.entries
         if self.apart is not None:
             self.apart.begin(layout)

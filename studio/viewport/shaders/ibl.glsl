@@ -108,17 +108,25 @@ vec3 dome_base(Closure c, vec2 origin, float size, mat3 frame) {
     vec3 wo = vec3(dot(c.V, c.T), dot(c.V, c.B), c.mu);
     vec3 sum = vec3(0.0);
     int count = draws_for(c.alpha);
-    for (int k = 0; k < count; k++) {
-        vec3 h = facet_at(wo, c.alpha, draw_at(k, count));
+    for (int k = 0; k < count * GLOSS_LOBES; k++) {
+        vec2 alpha = c.alpha;
+#ifdef SECOND_LOBE
+        if (k >= count) alpha = c.second_alpha;
+#endif
+        vec3 h = facet_at(wo, alpha, draw_at(k % count, count));
         float oh = dot(wo, h);
         vec3 wi = 2.0 * oh * h - wo;
         vec3 L = c.T * wi.x + c.B * wi.y + c.N * wi.z;
         if (wi.z > 1e-4 && dot(c.Ng, L) > 0.0 && oh > 0.0) {
             float shadowing, pdf;
-            facet_terms(c.alpha, wo, wi, h, shadowing, pdf);
+            facet_terms(alpha, wo, wi, h, shadowing, pdf);
             vec3 dielectric, metal, reflected, through;
             interface_at(c, min(oh, 1.0), dielectric, metal);
             split_base(c, dielectric, metal, reflected, through);
+#ifdef SECOND_LOBE
+            vec3 second = c.s.second_weight * c.w_gloss * dielectric;
+            reflected = k < count ? reflected - second : second;
+#endif
             if (RICH && c.s.coat_weight > 0.0 && !c.inside) reflected *= coat_pass(c.s, wi.z);
             vec3 d = L * frame;
             float level = level_of(size, d, 1.0 / (pdf * draws_of_all(count)));
@@ -174,7 +182,13 @@ void dome_parts(Closure c, int row, mat3 frame, out vec3 diffuse, out vec3 specu
     vec3 sky = flat_ ? lighting_at(2 * row, 3).rgb : dome_irradiance(tile.xy, tile.z, c.N * frame);
     vec3 passes = RICH && c.s.coat_weight > 0.0 && !c.inside ? coat_pass(c.s, 0.6) : vec3(1.0);
     diffuse = sky * (c.w_diffuse * passes * diffuse_albedo(c) + c.albedo_fuzz);
+#if SUBSURFACE == 2
+    const bool rough = false;
+    diffuse = sky * passes;
+    vec3 fuzz = sky * c.albedo_fuzz;
+#else
     bool rough = RICH && !flat_ && (c.s.diffuse_roughness > 0.0 || c.w_fuzz.x + c.w_fuzz.y + c.w_fuzz.z > 0.0);
+#endif
     for (int k = 0; k < (rough ? 1 : 0); k++) diffuse = sky * dome_soft(c, tile.xy, tile.z, frame);
     passes = RICH && c.s.coat_weight > 0.0 && !c.inside ? coat_pass(c.s, c.mu) : vec3(1.0);
     specular = sky * (c.albedo_base * passes + c.albedo_coat);
@@ -183,6 +197,9 @@ void dome_parts(Closure c, int row, mat3 frame, out vec3 diffuse, out vec3 specu
         specular = dome_base(c, tile.xy, tile.z, frame);
         if (RICH) specular += dome_coat(c, tile.xy, tile.z, frame);
     }
+#if SUBSURFACE == 2
+    specular += fuzz;
+#endif
 }
 
 vec3 shade_dome(Closure c, vec3 P, int row) {

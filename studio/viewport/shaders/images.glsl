@@ -20,13 +20,16 @@ float wrapped(float x, int mode, float edge) {
     return clamp(x, edge, 1.0 - edge);
 }
 
-// The image at `place` (array, layer, power of two, -, width, height, ...) and uv, v running down.
+// The image at `place` (array, layer, power of two, side of a layer) and uv, v running down. A filter takes all of its two
+// levels, which the longer of the steps chooses for both axes: the coarser one's half texel is what an edge keeps away.
 vec4 image_at(vec4 place, vec2 size, vec2 uv, vec2 dx, vec2 dy, ivec2 wrap, bool smooth_) {
     if (!smooth_) {
         uv = (floor(uv * size) + 0.5) / size;
         dx = dy = vec2(0.0);
     }
-    vec2 edge = min(max(0.5 / max(size, 1.0), 0.5 * max(abs(dx), abs(dy))), 0.5);
+    float step_ = sqrt(max(dot(dx, dx), dot(dy, dy))) * place.w;
+    float coarse = exp2(ceil(log2(max(step_, 1.0)) - 0.01)) / max(place.w, 1.0);
+    vec2 edge = min(0.5 * max(1.0 / max(size, 1.0), vec2(coarse)), 0.5);
     vec3 at = vec3(wrapped(uv.x, wrap.x, edge.x), wrapped(uv.y, wrap.y, edge.y), place.y);
     return layer_grad(int(place.x), at, dx, dy) * exp2(place.z);
 }

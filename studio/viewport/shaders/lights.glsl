@@ -19,7 +19,7 @@
 #include "surface.glsl"
 #include "ltc.glsl"
 
-const uint LIGHT_IN_REFLECTIONS = 2u, LIGHT_TWO_SIDED = 8u;  // flags of LIGHT
+const uint LIGHT_IN_REFLECTIONS = 2u, LIGHT_CASTS_SHADOWS = 4u, LIGHT_TWO_SIDED = 8u;  // flags of LIGHT
 const int ROUND_CORNERS = 16, SHARP_CORNERS = 28;  // of round shapes, for broad and for narrow lobes
 
 #include "ibl.glsl"
@@ -31,6 +31,11 @@ vec3 shade_point(Closure c, vec3 P, vec3 position, vec3 candela) {
     if (RICH) {
         vec3 diffuse, specular;
         evaluate(c, L, diffuse, specular);
+#if SUBSURFACE == 2
+        below_light = candela * (inverse * inverse) * diffuse;
+        beyond_light = candela * (inverse * inverse * beyond_towards);
+        diffuse = vec3(0.0);
+#endif
         return candela * (inverse * inverse) * (diffuse + specular);
     }
     float nl = dot(c.N, L);
@@ -38,6 +43,12 @@ vec3 shade_point(Closure c, vec3 P, vec3 position, vec3 candela) {
     float lit = min(nl, dot(c.Ng, L)) > 1e-7 ? inverse * inverse : 0.0;
     nl = max(nl, 1e-7);
     vec3 value = c.diffuse * nl;
+#if SUBSURFACE == 2
+    float away = max(max(dot(c.N, L), dot(c.Ng, L)), -1.0);
+    below_light = candela * lit * value;
+    beyond_light = away < 0.0 ? candela * (inverse * inverse * -dot(c.N, L) * (1.0 / PI)) : vec3(0.0);
+    value = vec3(0.0);
+#endif
     if (GLOSSY) value += glossy_towards(c, L, nl);
     return candela * lit * value;
 }
@@ -141,6 +152,12 @@ vec3 shade_afar(Closure c, vec3 P, int row, out bool near) {
     vec3 diffuse, specular;
     evaluate(c, L, diffuse, specular);
     vec2 gain = spot ? t2.zw : vec2(1.0);
+#if SUBSURFACE == 2
+    below_light = t3.rgb * seen * diffuse * gain.x;
+    beyond_light = t3.rgb * seen * (beyond_towards * gain.x);
+    beyond_facing = beyond_towards;
+    diffuse = vec3(0.0);
+#endif
     return t3.rgb * seen * (diffuse * gain.x + specular * gain.y);
 }
 
@@ -168,6 +185,9 @@ vec3 shade_light(Closure c, vec3 P, int row) {
     // what has a size, one shape at a time
     int shapes = light.kind >= KIND_DOME ? int(more.x) : 1;
     vec3 sum = vec3(0.0);
+#if SUBSURFACE == 2
+    below_light = beyond_light = vec3(0.0);
+#endif
     for (int k = 0; k < shapes; k++) {
         Shape h = cap_shape(z, 0.0, 1.0, round_);
         bool there = true;
@@ -206,6 +226,14 @@ vec3 shade_light(Closure c, vec3 P, int row) {
 #ifdef SHADOWS
         if (light.kind == KIND_DOME) tint *= sun_arrives(k, P, c.Ng);
 #endif
+#if SUBSURFACE == 2
+        if (there) {
+            below_light += radiance * tint * diffuse * gain.x;
+            beyond_light += radiance * tint * (shape_beyond * gain.x);
+            beyond_facing = max(-dot(c.N, h.towards), 0.1) * (1.0 / PI);
+        }
+        diffuse = vec3(0.0);
+#endif
         if (there) sum += tint * (diffuse * gain.x + specular * gain.y);
     }
     sum *= radiance;
@@ -213,6 +241,10 @@ vec3 shade_light(Closure c, vec3 P, int row) {
     for (int k = 0; k < domes; k++) {
         vec3 diffuse, specular;
         dome_parts(c, row, mat3(x, y, z), diffuse, specular);
+#if SUBSURFACE == 2
+        below_light += light.emission * diffuse * gain.x;
+        diffuse = vec3(0.0);
+#endif
         sum += light.emission * (diffuse * gain.x + specular * gain.y);
     }
     return sum;

@@ -64,6 +64,9 @@ vec3 filtered(Shape h, vec3 L) {
 float narrowest(Closure c) {
     float narrow = GLOSSY ? min(c.alpha.x, c.alpha.y) : 0.4;
     if (RICH && c.w_coat > 0.0) narrow = min(narrow, min(c.coat_alpha.x, c.coat_alpha.y));
+#ifdef SECOND_LOBE
+    narrow = min(narrow, min(c.second_alpha.x, c.second_alpha.y));
+#endif
     return min(narrow, 0.4);
 }
 
@@ -138,11 +141,18 @@ struct Walk {
     mat3 frame, coat_frame;    // columns are the axes
     vec4 ltc, coat_ltc;
     vec3 cosine, base, coat;   // the integrals so far
+#ifdef SECOND_LOBE
+    vec4 second_ltc;
+    vec3 second;
+#endif
 };
 
 void walk_edge(inout Walk w, vec3 a, vec3 b) {
     w.cosine += edge_vector(unit(a), unit(b));
     if (GLOSSY) w.base += edge_vector(unit(ltc_inverse(w.ltc, a)), unit(ltc_inverse(w.ltc, b)));
+#ifdef SECOND_LOBE
+    w.second += edge_vector(unit(ltc_inverse(w.second_ltc, a)), unit(ltc_inverse(w.second_ltc, b)));
+#endif
     if (RICH) {
         vec3 ca = ltc_inverse(w.coat_ltc, (w.frame * a) * w.coat_frame);
         vec3 cb = ltc_inverse(w.coat_ltc, (w.frame * b) * w.coat_frame);
@@ -157,6 +167,10 @@ Walk walk_shape(Closure c, Shape h, bool there) {
     w.ltc = c.ltc;
     w.coat_ltc = c.coat_ltc;
     w.cosine = w.base = w.coat = vec3(0.0);
+#ifdef SECOND_LOBE
+    w.second_ltc = c.second_ltc;
+    w.second = vec3(0.0);
+#endif
     vec3 last = shape_corner(h, h.n - 1) * w.frame;
     vec3 leave = vec3(0.0), enter = vec3(0.0);
     int corners = there ? h.n : 0;
@@ -177,6 +191,9 @@ Walk walk_shape(Closure c, Shape h, bool there) {
     float side = w.cosine.z < 0.0 ? -1.0 : 1.0;
     w.cosine *= side;
     w.base *= side;
+#ifdef SECOND_LOBE
+    w.second *= side;
+#endif
     w.coat *= side;
     return w;
 }
@@ -193,12 +210,18 @@ float whole_fresnel(vec4 m, mat3 frame, vec3 V, float eta) {
     return fresnel_dielectric(clamp(dot(V, unit(V + L)), 0.0, 1.0), eta);
 }
 
+#if SUBSURFACE == 2
+float shape_beyond = 0.0;  // of the shape that was asked for last: what would reach the far side of the base
+#endif
+
 // Light of radiance 1 from a shape, as diffuse and specular parts.
 void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
     float narrow = narrowest(c);
     // how far the nearest of the light is from the peak, as the half vector sees it
     vec3 H = unit(c.V + h.towards);
-    float off = max(sqrt(max(1.0 - square(dot(c.N, H)), 0.0)) - 0.5 * h.extent, 0.0);
+    float sine2 = 1.0 - square(dot(c.N, H));
+    if (RICH && c.w_coat > 0.0) sine2 = min(sine2, 1.0 - square(dot(c.coat_N, H)));  // a coat may have its own normal
+    float off = max(sqrt(max(sine2, 0.0)) - 0.5 * h.extent, 0.0);
     float large = smoothstep(NEAR_EXTENT, 2.0 * NEAR_EXTENT, h.extent / narrow);
     float peak = large * smoothstep(0.2, 0.5, 0.26 * h.extent * inversesqrt(narrow * narrow + off * off));
     // a cosine is a likeness of a lobe, of a stretched one a poor one. The points of a view at rest, others in every
@@ -208,6 +231,9 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
     vec3 through = vec3(0.0);  // from behind, where cosines know nothing
     diffuse = specular = vec3(0.0);
     float sampled = 0.0;
+#if SUBSURFACE == 2
+    shape_beyond = 0.0;
+#endif
     int count = large > 0.0 ? SHAPE_POINTS : 1;
 #ifdef SHAPED
     int filters = h.row >= 0 ? 1 : 0;  // loops, because software rasterisers leave those out and run branches
@@ -219,6 +245,9 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
         if (count > 1) L = shape_point(h, k, count, seen);
         vec3 soft, shiny;
         evaluate(c, L, soft, shiny);
+#if SUBSURFACE == 2
+        shape_beyond += beyond_towards * seen;
+#endif
 #ifdef SHAPED
         for (int f = 0; f < filters; f++) {
             vec3 kept = filtered(h, L);
@@ -251,6 +280,16 @@ void shade_shape(Closure c, Shape h, out vec3 diffuse, out vec3 specular) {
         }
         split_base(c, dielectric, metal, reflected, refracted);
         shiny = reflected * (share * c.mirror);
+#ifdef SECOND_LOBE
+        vec3 L2;
+        float share2 = lobe_share(w.second_ltc, w.frame, w.second, L2);
+        float fresnel2 = fresnel_dielectric(clamp(dot(c.V, unit(c.V + L2)), 0.0, 1.0), c.eta);
+        if (c.gloss_share > 0.0) {
+            float whole2 = max(whole_fresnel(w.second_ltc, w.frame, c.V, c.eta) * c.second_mirror, 1e-6);
+            fresnel2 *= mix(1.0, c.gloss_share / whole2, share2);
+        }
+        shiny += c.s.second_weight * c.w_gloss * (fresnel2 * share2 * c.second_mirror - dielectric * share * c.mirror);
+#endif
         if (RICH && c.s.coat_weight > 0.0 && !c.inside) shiny *= coat_pass(c.s, clamp(dot(c.N, L), 0.0, 1.0));
 #ifdef SHAPED
         for (int f = 0; f < filters; f++) shiny *= filtered(h, L);

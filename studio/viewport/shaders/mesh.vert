@@ -28,6 +28,9 @@ flat out float v_mirror; // -1 where the instance turns the winding
 #ifdef LINKED
 flat out uint v_link;    // the set of receivers that the instance belongs to
 #endif
+#ifdef EYE
+flat out vec3 v_axis_x, v_axis_y, v_axis_z, v_origin;  // object to world, the origin relative to the eye
+#endif
 
 invariant gl_Position;
 
@@ -40,6 +43,12 @@ void main() {
     v_link = instance.link;
 #endif
     v_position = mat3(world) * in_position + (world[3] - eye);
+#ifdef EYE
+    v_axis_x = world[0];
+    v_axis_y = world[1];
+    v_axis_z = world[2];
+    v_origin = world[3] - eye;
+#endif
     vec3 normal = vec3(in_normal.xyz) * (1.0 / 32767.0);
     vec3 yz = cross(world[1], world[2]);
     float side = dot(world[0], yz) < 0.0 ? -1.0 : 1.0;

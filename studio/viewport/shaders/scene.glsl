@@ -81,12 +81,26 @@ float opacity_of(Material m, vec4 dx, vec4 dy) {
     return clamp(alpha, 0.0, 1.0);
 }
 
+// Where light arrives at what is seen here, relative to the eye. fetch_surface sets it: before a cornea it is not here.
+vec3 lit_place;
+
+#ifdef EYE
+#include "eye.glsl"
+#endif
+
 void bend(inout Surface s, vec3 q, inout float hand) {
     s.N = normalize(s.T * q.x + s.B * q.y + s.N * max(q.z, 1e-3));
     vec3 t = s.T - s.N * dot(s.N, s.T);
     s.T = dot(t, t) > 1e-20 ? normalize(t) : s.T;
     vec3 b = cross(s.N, s.T);
     s.B = dot(s.B, b) >= 0.0 ? b : -b;
+}
+
+// How far the map of a slot shows: all of it, or as far as wrinkles do.
+float wrinkle_of(Material m, int target) {
+    if (target < SLOT_WRINKLE_1_NORMAL) return 1.0;
+    int which = (target - SLOT_WRINKLE_1_NORMAL) % 3;
+    return which == 0 ? m.wrinkle_1 : which == 1 ? m.wrinkle_2 : m.wrinkle_3;
 }
 
 // Everything of the surface here; `back` says whether its emission is on the other side.
@@ -127,6 +141,15 @@ Surface fetch_surface(out Material m, out bool back) {
     s.thin_film_ior = m.thin_film_ior;
     s.thin_walled = m.thin_walled > 0.5;
 #endif
+#if SUBSURFACE > 0
+    s.subsurface_weight = m.thin_walled > 0.5 ? 0.0 : m.subsurface_weight;
+    s.subsurface_color = m.subsurface_color;
+    s.subsurface_radius = m.subsurface_radius;
+#endif
+#ifdef SECOND_LOBE
+    s.second_weight = m.specular_second_weight;
+    s.second_scale = m.specular_second_scale;
+#endif
     s.opacity = m.alpha_mode == 0.0 ? 1.0 : m.geometry_opacity * v_color.a;
 
     bool front = seen_from_front();
@@ -141,6 +164,7 @@ Surface fetch_surface(out Material m, out bool back) {
     float det = dx.x * dy.y - dx.y * dy.x;
     float hand = det < 0.0 ? -1.0 : 1.0;
     vec3 t = (dpx * dy.y - dpy * dx.y) * hand;
+    hand = -hand;  // v runs down: an image that is not mirrored turns the other way than u and v do
     if (v_tangent.w != 0.0) {
         t = v_tangent.xyz;
         hand = v_tangent.w;
@@ -154,12 +178,25 @@ Surface fetch_surface(out Material m, out bool back) {
         frame_around(s.N, s.T, s.B);
     }
     s.coat_N = s.N;
+    lit_place = v_position;
+    vec4 uvs = v_uv;
+#ifdef EYE
+    Eye eyeball = look_into(m, s, towards_eye());
+    wear_eye(eyeball, s);
+    lit_place = eyeball.place;
+    uvs = eyeball.uv.xyxy;
+    dx = dFdx(uvs);
+    dy = dFdy(uvs);
+#endif
 #if TEXTURED
     mat3 smooth_frame = mat3(s.T, s.B, s.N);
     for (int k = int(m.slot_start), end = int(m.slot_start) + int(m.slot_count); k < end; k++) {
         Slot slot = fetch_slot(k);
         int target = int(slot.head.x);
-        vec4 value = slot_value(slot, v_uv, dx, dy, 0.0, 0.0);
+        float wrinkle = wrinkle_of(m, target);
+        vec4 value = vec4(1.0);
+        // a loop of one turn, or of none for wrinkles that are smooth: processors that rasterise jump over loops alone
+        for (int turn = wrinkle > 0.0 ? 1 : 0; turn > 0; turn--) value = slot_value(slot, uvs, dx, dy, 0.0, 0.0);
         vec3 rgb = value.rgb;
         if (target == SLOT_BASE_COLOR) s.base_color *= rgb;
         else if (target == SLOT_EMISSION_COLOR) s.emission *= rgb;
@@ -168,10 +205,23 @@ Surface fetch_surface(out Material m, out bool back) {
             bend(s, vec3((rgb.xy * 2.0 - 1.0) * m.normal_scale, rgb.z * 2.0 - 1.0), hand);
         else if (target == SLOT_BUMP) {
             const float step_ = 1.0 / 1024.0;
-            float u = slot_value(slot, v_uv, dx, dy, step_, 0.0).x, v = slot_value(slot, v_uv, dx, dy, 0.0, step_).x;
+            float u = slot_value(slot, uvs, dx, dy, step_, 0.0).x, v = slot_value(slot, uvs, dx, dy, 0.0, step_).x;
             vec2 slope = (vec2(u, v) - value.x) / step_;
             bend(s, vec3(vec2(-slope.x, slope.y) * sign(m.bump_scale), 1.0 / max(abs(m.bump_scale), 1e-9)), hand);
         }
+        else if (target >= SLOT_WRINKLE_1_COLOR) {
+            vec3 tint = mix(vec3(1.0), rgb, wrinkle);
+            s.base_color *= tint;
+            s.subsurface_color *= tint;
+        } else if (target >= SLOT_WRINKLE_1_NORMAL) {
+            // laid over what bends the surface already, by how far it shows
+            if (wrinkle > 0.0)
+                bend(s, vec3((rgb.xy * 2.0 - 1.0) * (m.normal_scale * wrinkle), rgb.z * 2.0 - 1.0), hand);
+        }
+#if SUBSURFACE > 0
+        else if (target == SLOT_SUBSURFACE_WEIGHT) s.subsurface_weight *= value.x;
+        else if (target == SLOT_SUBSURFACE_COLOR) s.subsurface_color *= rgb;
+#endif
 #if SURFACE_FAMILY >= 1
         else if (target == SLOT_BASE_METALNESS) s.metalness *= value.x;
         else if (target == SLOT_SPECULAR_ROUGHNESS) s.roughness *= value.x;
@@ -196,6 +246,9 @@ Surface fetch_surface(out Material m, out bool back) {
         }
 #endif
     }
+#endif
+#ifdef EYE
+    tint_eye(eyeball, m, s);
 #endif
     if (m.alpha_mode == 1.0) s.opacity = s.opacity >= m.alpha_cutoff ? 1.0 : 0.0;
     if (s.unlit) {

@@ -13,11 +13,25 @@
 // in loops (see lights.glsl), and plain surfaces have a path of their own without a branch. How much of the model a
 // program needs is told by SURFACE_FAMILY: 0 matte (no facets), 1 glossy (Lambert and one isotropic lobe), 2 all of it.
 
+// SUBSURFACE and SECOND_LOBE are made for surfaces that have them (drawlist.py). SUBSURFACE 1 shows what scatters below
+// as the Lambert surface that it is from afar; SUBSURFACE 2 is for the passes of subsurface.frag: the diffuse part of
+// everything here is then light that reaches the base, under the layers but before view and colour, and fuzz is counted
+// with what is specular.
+
 #ifndef SURFACE_FAMILY
 #define SURFACE_FAMILY 2
 #endif
 const bool RICH = SURFACE_FAMILY >= 2;
 const bool GLOSSY = SURFACE_FAMILY >= 1;
+
+#ifndef SUBSURFACE
+#define SUBSURFACE 0
+#endif
+#ifdef SECOND_LOBE
+const int GLOSS_LOBES = 2;
+#else
+const int GLOSS_LOBES = 1;
+#endif
 
 const float PI = 3.14159265358979;
 const float MIN_ALPHA = 1e-3;
@@ -40,6 +54,9 @@ struct Surface {
     float thin_film_weight, thin_film_thickness, thin_film_ior, opacity;
     bool thin_walled, unlit;
     vec3 N, Ng, T, B, coat_N;  // shading and geometric normal (by winding), tangents, the coat's normal
+    float subsurface_weight;
+    vec3 subsurface_color, subsurface_radius;  // mean free path in metres
+    float second_weight, second_scale;         // of the gloss' second lobe, as share and in roughness
 };
 
 struct Closure {
@@ -63,6 +80,14 @@ struct Closure {
     float gloss_share;       // albedo of the dielectric lobe
     float coat_share;
     vec4 ltc, coat_ltc;      // a, b, c, d of the matrices of ltc.glsl
+#if SUBSURFACE == 2
+    vec3 w_base, w_below;    // what light that reaches the base is multiplied by: where it arrives, and where it comes out
+#endif
+#ifdef SECOND_LOBE
+    vec2 second_alpha;
+    vec4 second_ltc;
+    float second_mirror;
+#endif
     vec3 albedo_fuzz, albedo_base, albedo_coat;  // what each lobe reflects of a white sky; base without diffuse
 };
 
@@ -79,6 +104,8 @@ Surface no_surface() {
     s.emission = vec3(0.0);
     s.thin_film_weight = 0.0; s.thin_film_thickness = 0.5; s.thin_film_ior = 1.4; s.opacity = 1.0;
     s.thin_walled = false; s.unlit = false;
+    s.subsurface_weight = 0.0; s.subsurface_color = vec3(0.8); s.subsurface_radius = vec3(0.0);
+    s.second_weight = 0.0; s.second_scale = 1.0;
     s.N = vec3(0.0, 0.0, 1.0); s.Ng = s.N; s.T = vec3(1.0, 0.0, 0.0); s.B = vec3(0.0, 1.0, 0.0); s.coat_N = s.N;
     return s;
 }
@@ -284,6 +311,9 @@ Surface within_range(Surface s) {
     s.fuzz_roughness = clamp(s.fuzz_roughness, FUZZ_ROUGHNESS_FROM, 1.0);
     s.thin_film_weight = clamp(s.thin_film_weight, 0.0, 1.0);
     s.thin_film_thickness = max(s.thin_film_thickness, 0.0);
+    s.subsurface_weight = s.thin_walled ? 0.0 : clamp(s.subsurface_weight, 0.0, 1.0);
+    s.subsurface_color = clamp(s.subsurface_color, 0.0, 1.0);
+    s.second_weight = clamp(s.second_weight, 0.0, 1.0);
     if (s.transmission_weight <= 0.0) s.thin_walled = false;
     return s;
 }
@@ -344,8 +374,14 @@ Closure prepare(Surface surface, vec3 V) {
         c.s.coat_weight = c.s.fuzz_weight = c.s.thin_film_weight = c.s.transmission_weight = 0.0;
         c.s.anisotropy = c.s.diffuse_roughness = 0.0;
     }
+#if SUBSURFACE == 1
+    c.s.base_color = mix(c.s.base_color, c.s.subsurface_color, c.s.subsurface_weight * (1.0 - c.s.metalness));
+#endif
     c.V = V;
     turn_frame(c);
+#if SUBSURFACE > 0
+    if (c.inside) c.s.subsurface_weight = 0.0;
+#endif
     Surface s = c.s;
     c.mu = dot(c.N, V);
     float mu = clamp(c.mu, 1e-4, 1.0);
@@ -397,6 +433,10 @@ Closure prepare(Surface surface, vec3 V) {
             float gloss = mix(1.0, roughness, min(e0 * e0 * s.specular_weight, 1.0));
             float k = mix(k_smooth, k_rough, mix(gloss, roughness, s.metalness));
             vec3 under = mix(s.base_color, s.transmission_color, s.transmission_weight);
+#if SUBSURFACE == 2
+            under = mix(mix(s.base_color, s.subsurface_color, s.subsurface_weight), s.transmission_color,
+                        s.transmission_weight);
+#endif
             under = mix(under, shine * s.base_color, s.metalness);
             vec3 dark = (1.0 - k) / (1.0 - under * k);
             top *= mix(vec3(1.0), dark, s.coat_weight * s.coat_darkening) * coat_pass(s, mu);
@@ -428,6 +468,14 @@ Closure prepare(Surface surface, vec3 V) {
     if (GLOSSY && (e > 0.0 || s.metalness > 0.0)) {
         float even = sqrt(0.5 * (c.alpha.x + c.alpha.y));
         float lost = (1.0 - c.mirror) / c.mirror;
+        float lost_gloss = lost;
+#ifdef SECOND_LOBE
+        float soft = min(roughness * s.second_scale, 1.0);
+        c.second_alpha = alpha_of(soft, s.anisotropy);
+        c.second_mirror = mirror_albedo(soft, s.anisotropy, along, u);
+        float even_soft = sqrt(0.5 * (c.second_alpha.x + c.second_alpha.y));
+        lost_gloss = mix(lost, (1.0 - c.second_mirror) / c.second_mirror, s.second_weight);
+#endif
         vec3 dielectric, metal, mean_metal, through;
         interface_at(c, mu, dielectric, metal);
         float shine = min(s.specular_weight, 1.0);
@@ -437,10 +485,14 @@ Closure prepare(Surface surface, vec3 V) {
             if (!c.inside) {
                 tint = s.specular_color;
                 c.gloss_share = lobe_stack(LOBE_DIELECTRIC, LOBE_ROUGHNESS, LOBE_COSINE, e, even, u);
+#ifdef SECOND_LOBE
+                float share_soft = lobe_stack(LOBE_DIELECTRIC, LOBE_ROUGHNESS, LOBE_COSINE, e, even_soft, u);
+                c.gloss_share = mix(c.gloss_share, share_soft, s.second_weight);
+#endif
                 dielectric = clamp(
                     dielectric * (c.gloss_share / max(fresnel_dielectric(mu, c.eta), 1e-6)), 0.0, 1.0);
             }
-            float gain = 1.0 + e * e * lost;
+            float gain = 1.0 + e * e * lost_gloss;
             c.w_diffuse *= clamp(1.0 - gain * dielectric, 0.0, 1.0);
             c.w_gloss = opaque * gain * top * tint;
             if (RICH && glass > 0.0) {
@@ -463,12 +515,22 @@ Closure prepare(Surface surface, vec3 V) {
     }
 
     c.diffuse = c.w_diffuse * s.base_color * (1.0 / PI);
+#if SUBSURFACE == 2
+    c.w_base = c.w_diffuse * s.base_color * (1.0 - s.subsurface_weight);
+    c.w_below = c.w_diffuse * s.subsurface_color * s.subsurface_weight;
+    c.w_diffuse = c.s.base_color = vec3(1.0);
+    c.s.diffuse_roughness = 0.0;
+    c.diffuse = vec3(1.0 / PI);
+#endif
     c.metal_face = c.w_metal * c.metal_f0;
     c.metal_edge = c.w_metal * (1.0 - c.metal_f0);
     c.metal_tint = c.w_metal * c.metal_dip;
     c.alpha2 = c.alpha.x * c.alpha.x;
     c.lambda_o = sqrt(c.alpha2 + (1.0 - c.alpha2) * c.mu * c.mu);
     c.ltc = GLOSSY ? ltc_matrix(c.alpha, azimuth, mu) : vec4(1.0, 0.0, 1.0, 0.0);
+#ifdef SECOND_LOBE
+    c.second_ltc = ltc_matrix(c.second_alpha, azimuth, mu);
+#endif
     c.coat_ltc = vec4(1.0, 0.0, 1.0, 0.0);
     if (RICH && c.w_coat > 0.0) {
         float coat_mu = clamp(dot(c.coat_N, V), 1e-4, 1.0);
@@ -478,6 +540,9 @@ Closure prepare(Surface surface, vec3 V) {
         c.w_diffuse = c.w_metal = c.w_gloss = c.w_glass = c.w_through = c.w_fuzz = c.diffuse = vec3(0.0);
         c.w_coat = 0.0;
         c.albedo_fuzz = c.albedo_base = c.albedo_coat = vec3(0.0);
+#if SUBSURFACE == 2
+        c.w_base = c.w_below = vec3(0.0);
+#endif
     }
     return c;
 }
@@ -531,7 +596,14 @@ vec3 base_towards(Closure c, vec3 wo, vec3 wi) {
     vec3 dielectric, metal, reflected, through;
     interface_at(c, min(oh, 1.0), dielectric, metal);
     split_base(c, dielectric, metal, reflected, through);
-    return (below ? through : reflected) * (facets(c.alpha, wo, wi, h) * jacobian);
+    float value = facets(c.alpha, wo, wi, h);
+#ifdef SECOND_LOBE
+    if (!below) {
+        vec3 gloss = c.w_gloss * dielectric * c.s.second_weight;
+        return (reflected * value + gloss * (facets(c.second_alpha, wo, wi, h) - value)) * jacobian;
+    }
+#endif
+    return (below ? through : reflected) * (value * jacobian);
 }
 
 // The coat's facets times cos; it has a normal of its own.
@@ -559,8 +631,21 @@ vec3 glossy_towards(Closure c, vec3 L, float nl) {
     float r = sqrt(c.eta * c.eta - 1.0 + oh * oh);
     float a = r - oh, b = r + oh, p = oh * a + 1.0, q = oh * b - 1.0;
     float fresnel = 0.5 * a * a * (p * p + q * q) / (b * b * p * p);
+#ifdef SECOND_LOBE
+    float a2 = c.second_alpha.x * c.second_alpha.x, t2 = a2 * gz * gz + dot(slope, slope);
+    float lo2 = sqrt(a2 + (1.0 - a2) * c.mu * c.mu), li2 = sqrt(a2 + (1.0 - a2) * nl * nl);
+    float soft = a2 * nl * length2 * length2 / (2.0 * PI * t2 * t2 * max(lo2 * nl + li2 * c.mu, 1e-7));
+    return (c.metal_face + c.metal_edge * m5 - c.metal_tint * (oh * m5 * m)) * value
+        + c.w_gloss * (fresnel * mix(value, soft, c.s.second_weight));
+#endif
     return (c.metal_face + c.metal_edge * m5 - c.metal_tint * (oh * m5 * m) + c.w_gloss * fresnel) * value;
 }
+
+#if SUBSURFACE == 2
+// Of the light that was asked for last: what of it reaches the base here, and what would reach the far side of it.
+vec3 below_light = vec3(0.0), beyond_light = vec3(0.0);
+float beyond_towards = 0.0, beyond_facing = 0.0;  // cosine over pi; the same, of a light's middle
+#endif
 
 // BSDF times |cos| towards L, as diffuse (with fuzz) and specular (with coat and transmission) parts.
 void evaluate(Closure c, vec3 L, out vec3 diffuse, out vec3 specular) {
@@ -568,6 +653,9 @@ void evaluate(Closure c, vec3 L, out vec3 diffuse, out vec3 specular) {
     specular = vec3(0.0);
     float iz = dot(c.N, L);
     bool above = iz > 0.0;
+#if SUBSURFACE == 2
+    beyond_towards = iz < 0.0 && dot(c.Ng, L) < 0.0 ? -iz * (1.0 / PI) : 0.0;
+#endif
     // a light counts only when both normals agree on which side it is
     if (abs(iz) <= 1e-7 || c.mu <= 0.0 || iz * dot(c.Ng, L) <= 0.0) return;
     if (!RICH) {
@@ -582,7 +670,11 @@ void evaluate(Closure c, vec3 L, out vec3 diffuse, out vec3 specular) {
     if (above) {
         diffuse = c.w_diffuse * passes * diffuse_towards(c, L, iz) * iz;
         if (c.w_coat > 0.0) specular += coat_towards(c, L);
+#if SUBSURFACE == 2
+        if (c.w_fuzz.x + c.w_fuzz.y + c.w_fuzz.z > 0.0) specular += fuzz_towards(c, L, iz);
+#else
         if (c.w_fuzz.x + c.w_fuzz.y + c.w_fuzz.z > 0.0) diffuse += fuzz_towards(c, L, iz);
+#endif
     }
 }
 

@@ -28,6 +28,7 @@ from studio.viewport.overlay_records import Drawing, OverlayBatch
 from studio.viewport.overlays import Icons, overlay_batch
 from studio.viewport.tools import visibility
 from studio.viewport.tools.events import Button, KeyEvent, PointerEvent, WheelEvent
+from studio.viewport.tools.face_drag import FaceTool
 from studio.viewport.tools.keys import KEYS
 from studio.viewport.tools.light_handles import HandleTool
 from studio.viewport.tools.light_placing import PlaceTool
@@ -57,6 +58,7 @@ class ViewportTools:
         self.handles = HandleTool(viewer, self.settings)
         self.points = PointTool(viewer, self.settings)
         self.placing = PlaceTool(viewer, self.settings)
+        self.face = FaceTool(viewer, self.settings)
         self._motion = MotionCaches()
         self.selecting = SelectTool(viewer)
         self._hand: Tool | None = None  # the tool whose gesture a button began
@@ -99,7 +101,7 @@ class ViewportTools:
             self._begun = False
             self.viewer.cursor(_CURSORS[str(self.navigator.action)])
             return True
-        for tool in (self.points, self.handles, self.transform, self.placing, self.selecting):
+        for tool in (self.points, self.handles, self.transform, self.placing, self.face, self.selecting):
             if tool.press(event):
                 self._hand = tool
                 return True
@@ -329,7 +331,7 @@ class ViewportTools:
 
     # --- tools -------------------------------------------------------------------------------------------------------
     def set_mode(self, mode: Mode) -> None:
-        """Choose "select", "move", "rotate", "scale" or "place"."""
+        """Choose "select", "move", "rotate", "scale", "place" or "face"."""
         if mode in MODES:
             self.settings.mode = mode
             self.viewer.redraw()
@@ -342,7 +344,13 @@ class ViewportTools:
 
     def begin(self, mode: Mode) -> bool:
         """Start a transform that follows the pointer without a button (Blender's G, R, S)."""
-        return mode != "select" and mode != "place" and self._hand is None and self.transform.begin(mode)
+        return (
+            mode != "select"
+            and mode != "place"
+            and mode != "face"
+            and self._hand is None
+            and self.transform.begin(mode)
+        )
 
     def cancel(self) -> None:
         """End any gesture as if it had never begun."""
@@ -412,7 +420,7 @@ class ViewportTools:
         return batch
 
     def _drawn(self) -> tuple[Drawing, ...]:
-        tools = (self.transform, self.handles, self.points, self.placing, self.selecting)
+        tools = (self.transform, self.handles, self.points, self.placing, self.face, self.selecting)
         return tuple(drawing for tool in tools for drawing in tool.draw())
 
     def _moving(self) -> Drawing:

@@ -64,7 +64,7 @@ class TransformTool:
     def gizmo(self) -> Gizmo | None:
         """The gizmo to show, None for none."""
         mode: Mode = self.gesture.kind if self.gesture is not None else self.settings.mode
-        if mode == "select" or mode == "place" or not self.viewer.overlays.gizmo:
+        if mode == "select" or mode == "place" or mode == "face" or not self.viewer.overlays.gizmo:
             return None
         stand = self.standing()
         if stand is None:

@@ -1,0 +1,164 @@
+"""A Ray cluster on loopback, started by the tests and ended by the ids of its own processes.
+
+`ray start --address` refuses what keeps Ray on 127.0.0.1 (RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0), so the machines are
+those of `ray.cluster_utils`, in a process of their own (this file, run as a program) that takes commands on its
+standard input, in a session of its own: whatever of that session is left at the end is ended by its id. Token
+authentication is on, statistics are off, folders are the cluster's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+START_S = 180.0
+
+
+class RayCluster:
+    """A head without cores, and machines of one core each. Use it in a `with`."""
+
+    def __init__(self) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self.folder = Path(tempfile.mkdtemp(prefix="mr", dir="/tmp"))  # sockets have short names
+        (self.folder / "ray").mkdir()
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_TMPDIR": str(self.folder),
+            "RAY_health_check_initial_delay_ms": "1000",
+            "RAY_health_check_period_ms": "1000",
+            "RAY_health_check_timeout_ms": "2000",
+            "RAY_health_check_failure_threshold": "4",
+        }
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with (self.folder / "cluster.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", __file__],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self.url = f"http://{self._told()['dashboard']}"
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30.0)
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self) -> int:
+        """Another machine; its number."""
+        return int(self._told("add")["machine"])
+
+    def kill(self, machine: int) -> None:
+        """All processes of Ray's on a machine, at once."""
+        self._told("kill", machine)
+
+    def freeze(self, machine: int) -> None:
+        """Stop a machine's raylet, as if its network were gone."""
+        os.kill(int(self._told("raylet", machine)["pid"]), signal.SIGSTOP)
+
+    def pids(self, word: str = "") -> list[int]:
+        """Processes of the cluster whose command has a word in it."""
+        assert self._process is not None
+        return [pid for pid in _session(self._process.pid) if word in _command(pid)]
+
+    def log(self) -> str:
+        """The end of what the cluster has said."""
+        return (self.folder / "cluster.log").read_text(errors="replace")[-3000:]
+
+    def _told(self, *command: object) -> dict[str, Any]:
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        if command:
+            process.stdin.write(json.dumps(command).encode() + b"\n")
+            process.stdin.flush()
+        ready = select.select([process.stdout], [], [], START_S)[0]
+        line = process.stdout.readline() if ready else b""
+        if not line:
+            raise RuntimeError(f"the cluster does not start: {self.log()}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+def _session(leader: int) -> Iterator[int]:
+    """The processes of a session."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(int(entry.name)) == leader:
+                    yield int(entry.name)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def main() -> None:
+    """Keep a cluster until standard input is closed."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what Ray prints is no answer
+    from ray.cluster_utils import Cluster
+
+    size = 90_000_000
+    dashboard = _free_port()
+    head = {"num_cpus": 0, "object_store_memory": size, "include_dashboard": True, "dashboard_port": dashboard}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    print(json.dumps({"dashboard": f"127.0.0.1:{dashboard}"}), file=out, flush=True)
+    machines: list[Any] = []
+    for line in sys.stdin:
+        word, *rest = json.loads(line)
+        answer: dict[str, object] = {}
+        if word == "add":
+            machines.append(cluster.add_node(num_cpus=1, object_store_memory=size))
+            answer = {"machine": len(machines) - 1}
+        elif word == "kill":
+            cluster.remove_node(machines[rest[0]], allow_graceful=False)
+        elif word == "raylet":
+            answer = {"pid": machines[rest[0]].all_processes["raylet"][0].process.pid}
+        print(json.dumps(answer), file=out, flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,424 @@
+"""Settlement: what the coordinator says becomes money once, within the cap, and only for what was accepted."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio.errors import CannotWrite, UsageError
+from studio.farm.coordinator import Coordinator
+from studio.farm.ledger import Ledger
+from studio.farm.model import Event, JobSpec, Lease, NodeInfo, Piece, Report, Result, Usage
+from studio.farm.policy import Policy
+from studio.farm.prices import MILLION, PriceList, Row
+from studio.farm.settlement import Settlement, replay
+from tests.farm.test_ledger import quick
+
+PRICES = PriceList(version="1", currency="EUR", rows={"": Row(core_hour=3600 * MILLION)}, fee=100_000)  # 1 EUR a second
+EUR = MILLION
+
+
+@dataclass
+class Farm:
+    """A coordinator, its ledger, and a clock that is turned by hand."""
+
+    file: Path
+    prices: PriceList = PRICES
+    now: float = 1000.0
+    events: list[Event] = field(default_factory=list)
+    nodes: dict[str, NodeInfo] = field(default_factory=dict)
+    specs: dict[str, JobSpec] = field(default_factory=dict)
+    results: dict[tuple[str, int, tuple[int, int]], Result] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.file, clock=lambda: self.now, connect=quick)
+        self.settlement = self.settling(self.ledger)
+        policy = Policy(first_samples=10, longest_s=10.0, tail_s=2.0, first_s=5.0)
+        self.farm = Coordinator(lambda: self.now, policy=policy, price=self.prices.price_of, listener=self.heard)
+
+    def settling(self, ledger: Ledger) -> Settlement:
+        return Settlement(
+            ledger,
+            self.prices,
+            job=self.specs.get,
+            node=self.nodes.get,
+            result=lambda job, piece, samples: self.results.get((job, piece, samples)),
+        )
+
+    def heard(self, event: Event) -> None:
+        self.events.append(event)
+        self.settlement.heard(event)
+
+    def submit(self, samples: int = 40, *, cap: int = 100 * EUR, name: str = "j") -> JobSpec:
+        piece = Piece(frame=1.0, samples=samples)
+        spec = JobSpec(id=name, name=name, bundle="b", pieces=(piece,), owner="ann", cap_micros=cap, expected_s=1.0)
+        self.specs[name] = spec
+        self.settlement.admit(spec)
+        self.farm.submit(spec)
+        return spec
+
+    def join(self, name: str = "n") -> None:
+        self.nodes[name] = NodeInfo(id=name, memory_bytes=1 << 30)
+        self.farm.join(self.nodes[name])
+
+    def deliver(self, lease: Lease, first: int, last: int, *, load_s: float = 0.0, said: float = 0.0) -> str:
+        """Render some samples of a lease, a second each, and deliver them."""
+        self.now += (last - first) + load_s
+        render_s = said or float(last - first)
+        result = Result(
+            range=(first, last),
+            key=f"jobs/{lease.job}/units/f1/{first}-{last}.{lease.attempt}.part",
+            digest="d",
+            usage=Usage(render_s=render_s, load_s=load_s),
+        )
+        if self.farm.judge(lease.attempt, result) == "taken":  # the claim in the store comes before
+            self.results[lease.job, lease.piece, (first, last)] = result
+        return self.farm.deliver(lease.attempt, result)
+
+    def has(self, owner: str, account: str) -> int:
+        return self.ledger.balance(owner, account, currency="EUR")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def farm(tmp_path: Path):
+    made = Farm(tmp_path / "l.sqlite")
+    made.settlement.top_up("ann", 200 * EUR, key="bank-1")
+    made.join()
+    yield made
+    made.ledger.verify()
+    made.ledger.close()
+
+
+def render_all(farm: Farm, node: str = "n") -> None:
+    while (lease := farm.farm.ask(node)) is not None:
+        farm.deliver(lease, *lease.range)
+
+
+def test_a_job_is_billed_for_what_was_accepted_and_the_rest_of_its_cap_comes_back(farm: Farm):
+    farm.submit()
+    assert farm.has("ann", "customer_held") == 100 * EUR
+    render_all(farm)
+    assert farm.farm.status("j").state == "done"
+    assert farm.has("ann", "customer_held") == 0
+    assert farm.has("ann", "customer_available") == 160 * EUR
+    assert farm.has("n", "node_pending") == 36 * EUR
+    assert farm.has("platform", "platform_fee") == 4 * EUR
+
+
+def test_events_that_come_again_change_nothing(farm: Farm):
+    farm.submit()
+    render_all(farm)
+    before, usages = farm.ledger.head(), farm.ledger.usages()
+    replay(farm.settlement, farm.events)
+    replay(farm.settling(farm.ledger), farm.events)
+    assert farm.ledger.head() == before
+    assert farm.ledger.usages() == usages
+
+
+def test_a_ledger_that_was_lost_is_made_again_from_the_log(farm: Farm, tmp_path: Path):
+    farm.submit()
+    farm.deliver(lease := farm.farm.ask("n"), *lease.range)  # type: ignore[union-attr]
+    farm.now += 5
+    farm.farm.fail(farm.farm.ask("n").attempt, 12, "device lost")  # type: ignore[union-attr]
+    render_all(farm)
+    with Ledger(tmp_path / "new.sqlite", clock=lambda: farm.now) as new:
+        again = farm.settling(new)
+        again.top_up("ann", 200 * EUR, key="bank-1")
+        replay(again, farm.events)
+        assert new.balances() == farm.ledger.balances()
+        assert new.usages() == farm.ledger.usages()
+
+
+def test_load_time_is_a_line_of_its_own_and_not_billed_unless_the_list_says_so(tmp_path: Path):
+    for bills in (False, True):
+        farm = Farm(tmp_path / f"{bills}.sqlite", prices=PriceList(**{**_fields(PRICES), "bills_load": bills}))
+        farm.settlement.top_up("ann", 200 * EUR, key="bank-1")
+        farm.join()
+        farm.submit()
+        lease = farm.farm.ask("n")
+        assert lease is not None
+        farm.deliver(lease, *lease.range, load_s=30.0)
+        load = [u for u in farm.ledger.usages() if u.reason == "load"]
+        assert [u.core_s for u in load] == [30 * MILLION]
+        assert load[0].accepted is bills
+        samples = lease.range[1] - lease.range[0]
+        assert farm.settlement.billed("j") == (samples + 30 * bills) * EUR
+        farm.ledger.close()
+
+
+def _fields(prices: PriceList) -> dict[str, object]:
+    return {name: getattr(prices, name) for name in prices.__struct_fields__}
+
+
+def test_failed_expired_and_beaten_attempts_are_the_farms_cost(farm: Farm):
+    farm.join("m")
+    farm.submit()
+    bad = farm.farm.ask("n")
+    assert bad is not None
+    farm.now += 5
+    farm.farm.fail(bad.attempt, 12, "device lost")
+    silent = farm.farm.ask("m")
+    assert silent is not None
+    farm.now += 500
+    farm.farm.tick()
+    render_all(farm, "m")
+    render_all(farm)
+    assert farm.farm.status("j").state == "done"
+    assert farm.settlement.billed("j") == 40 * EUR
+    reasons = [u.reason for u in farm.ledger.usages() if not u.accepted]
+    assert any("device lost" in reason for reason in reasons)
+    assert "expired" in reasons
+
+
+def test_a_node_that_says_more_than_the_clock_is_paid_by_the_clock(farm: Farm):
+    farm.submit()
+    lease = farm.farm.ask("n")
+    assert lease is not None
+    farm.deliver(lease, *lease.range, said=5000.0)
+    assert farm.settlement.billed("j") == (lease.range[1] - lease.range[0]) * EUR
+
+
+def test_a_job_without_money_or_cap_is_not_admitted(farm: Farm):
+    with pytest.raises(UsageError, match=r"lacks 50\.00 EUR"):
+        farm.submit(cap=250 * EUR, name="dear")
+    with pytest.raises(UsageError, match="no cap"):
+        farm.submit(cap=0, name="open")
+    assert farm.has("ann", "customer_available") == 200 * EUR
+
+
+def test_what_goes_beyond_the_cap_the_farm_bears(farm: Farm):
+    farm.submit(cap=5 * EUR, samples=10)
+    lease = Lease(job="j", piece=0, range=(0, 10), attempt=1, node="n", begun=farm.now, expires=farm.now + 90)
+    start = farm.now
+    farm.now += 10
+    farm.results["j", 0, (0, 10)] = Result(range=(0, 10), key="k", digest="d", usage=Usage(render_s=10.0))
+    farm.heard(Event(number=1, at=start, kind="leased", job="j", node="n", piece=0, range=(0, 10), attempt=1))
+    farm.heard(Event(number=2, at=farm.now, kind="delivered", job="j", node="n", piece=0, range=(0, 10), attempt=1))
+    assert lease.attempt == 1
+    assert farm.settlement.billed("j") == 5 * EUR
+    assert farm.has("ann", "customer_available") == 195 * EUR
+    assert farm.has("n", "node_pending") == 9 * EUR
+    assert farm.has("platform", "platform_cost") == -5 * EUR
+
+
+def test_a_raised_cap_holds_more_and_a_lowered_one_gives_back(farm: Farm):
+    farm.submit(cap=50 * EUR)
+    farm.farm.raise_cap("j", 80 * EUR)
+    assert farm.has("ann", "customer_held") == 80 * EUR
+    farm.now += 1
+    farm.farm.raise_cap("j", 45 * EUR)
+    assert farm.has("ann", "customer_held") == 45 * EUR
+    replay(farm.settling(farm.ledger), farm.events)
+    assert farm.has("ann", "customer_held") == 45 * EUR
+
+
+def test_a_cap_that_was_raised_stays_raised_over_a_pause_and_an_end(farm: Farm):
+    farm.submit(cap=50 * EUR)
+    farm.farm.raise_cap("j", 80 * EUR)
+    farm.farm.pause("j")
+    farm.now += 1
+    farm.farm.resume("j")
+    assert farm.has("ann", "customer_held") == 80 * EUR
+    farm.farm.fail(farm.farm.ask("n").attempt, 10, "a texture is missing")  # type: ignore[union-attr]
+    assert farm.has("ann", "customer_held") == 0
+    farm.now += 1
+    farm.farm.resume("j")
+    assert farm.has("ann", "customer_held") == 80 * EUR
+
+
+def test_approved_units_are_paid_out_once_though_the_payer_fails(farm: Farm):
+    farm.submit()
+    render_all(farm)
+
+    class Bank:
+        paid: dict[str, int] = {}
+        fails = 1
+
+        def pay(self, node: str, micros: int, currency: str, key: str) -> str:
+            Bank.paid[key] = micros
+            if Bank.fails:
+                Bank.fails -= 1
+                raise ConnectionError("the line broke after the bank had it")
+            return f"ref-{key}"
+
+    assert farm.settlement.approve("j") > 0
+    assert farm.settlement.approve("j") == 0
+    with pytest.raises(ConnectionError):
+        farm.settlement.pay_out("n", Bank())
+    assert farm.settlement.pay_out("n", Bank()) == 36 * EUR
+    assert farm.settlement.pay_out("n", Bank()) == 0
+    assert Bank.paid == {"payout/n/1": 36 * EUR}
+    assert farm.has("n", "node_payable") == 0
+
+
+def test_work_matures_when_nobody_says_anything(farm: Farm):
+    farm.submit()
+    render_all(farm)
+    assert farm.settlement.mature() == 0
+    farm.now += PRICES.approve_after_s + 100
+    assert farm.settlement.mature() > 0
+    assert farm.has("n", "node_pending") == 0
+
+
+@pytest.mark.parametrize("approved", [False, True])
+@pytest.mark.parametrize("paid", [False, True])
+def test_rejected_units_give_the_customer_everything_back(farm: Farm, approved: bool, paid: bool):
+    farm.submit()
+    render_all(farm)
+    if approved:
+        farm.settlement.approve("j")
+    if paid:
+
+        class Bank:
+            def pay(self, node: str, micros: int, currency: str, key: str) -> str:
+                return key
+
+        farm.settlement.pay_out("n", Bank())
+    units = [e.unit for e in farm.ledger.entries(kind="capture")]
+    assert farm.settlement.reject("j", units, reason="black frames") == 40 * EUR
+    assert farm.settlement.reject("j", units, reason="black frames") == 0
+    assert farm.has("ann", "customer_available") == 200 * EUR
+    assert farm.has("platform", "platform_cost") == (-36 * EUR if approved and paid else 0)
+    assert farm.settlement.approve("j") == 0
+
+
+def test_samples_that_are_rendered_again_after_a_rejection_are_billed_again_and_only_then(farm: Farm):
+    farm.submit()
+    lease = farm.farm.ask("n")
+    assert lease is not None
+    farm.deliver(lease, *lease.range)
+    again = Event(
+        number=9,
+        at=farm.now,
+        kind="delivered",
+        job="j",
+        node="n",
+        piece=0,
+        range=lease.range,
+        attempt=lease.attempt + 9,
+    )
+    billed = farm.settlement.billed("j")
+    farm.heard(again)
+    assert farm.settlement.billed("j") == billed
+    farm.settlement.reject("j", [f"f1/{lease.range[0]}-{lease.range[1]}"], reason="forged")
+    assert farm.settlement.billed("j") == 0
+    farm.heard(again)
+    assert farm.settlement.billed("j") == billed
+
+
+def test_what_no_event_told_of_is_billed_from_the_store(farm: Farm):
+    spec = farm.submit()
+    lease = farm.farm.ask("n")
+    assert lease is not None
+    heard, farm.settlement.heard = farm.settlement.heard, lambda event: None  # type: ignore[method-assign]
+    farm.deliver(lease, *lease.range)
+    farm.settlement.heard = heard  # type: ignore[method-assign]
+    assert farm.settlement.billed("j") == 0
+    for _ in range(2):
+        farm.settlement.reconcile(spec, {0: [farm.results["j", 0, lease.range]]})
+        assert farm.settlement.billed("j") == (lease.range[1] - lease.range[0]) * EUR
+
+
+def test_a_ledger_that_fails_for_a_while_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A disk that is full at every third write: events wait, the coordinator goes on, and the books end the same."""
+    books = []
+    for fails in (False, True):
+        farm = Farm(tmp_path / f"{fails}.sqlite")
+        farm.settlement.top_up("ann", 200 * EUR, key="bank-1")
+        farm.join()
+        calls = 0
+
+        def full(write=farm.ledger._write, **kw):  # type: ignore[no-untyped-def]
+            def attempt(db, entry):  # type: ignore[no-untyped-def]
+                nonlocal calls
+                calls += 1
+                write(db, entry)
+                if calls % 3 == 0:
+                    raise CannotWrite("the disk is full")
+
+            return attempt
+
+        spec = JobSpec(
+            id="j", name="j", bundle="b", pieces=(Piece(frame=1.0, samples=40),), owner="ann", cap_micros=100 * EUR
+        )
+        farm.specs["j"] = spec
+        farm.settlement.admit(spec)
+        if fails:
+            monkeypatch.setattr(farm.ledger, "_write", full())
+        farm.farm._listener = lambda event, farm=farm: (farm.events.append(event), farm.settlement.listen(event))  # type: ignore[func-returns-value]
+        farm.farm.submit(spec)
+        bad = farm.farm.ask("n")
+        assert bad is not None
+        farm.now += 2
+        farm.farm.fail(bad.attempt, 12, "device lost")
+        while (lease := farm.farm.ask("n")) is not None:
+            middle = (lease.range[0] + lease.range[1]) // 2
+            if middle > lease.range[0]:
+                farm.deliver(lease, lease.range[0], middle, load_s=1.0)
+            farm.deliver(lease, middle, lease.range[1])
+        while farm.settlement.catch_up():
+            pass
+        assert farm.farm.status("j").state == "done"
+        assert not fails or "the disk is full" in farm.settlement.notes
+        farm.ledger.verify()
+        books.append((farm.ledger.balances(), farm.ledger.usages()))
+        farm.ledger.close()
+    assert books[0] == books[1]
+
+
+def test_who_checks_others_is_paid_by_the_farm(farm: Farm):
+    spec = farm.submit()
+    farm.settlement.checked(spec, "f1/0-8", 99, farm.nodes["n"], seconds=3.0, at=farm.now)
+    farm.settlement.checked(spec, "f1/0-8", 99, farm.nodes["n"], seconds=3.0, at=farm.now)
+    assert farm.has("n", "node_payable") == 3 * EUR
+    assert farm.has("platform", "platform_cost") == -3 * EUR
+    assert farm.settlement.billed("j") == 0
+
+
+@given(seed=st.integers(0, 10**6), cap=st.integers(3, 60))
+@settings(max_examples=25, deadline=None)
+def test_no_schedule_goes_beyond_the_cap(tmp_path_factory, seed, cap):
+    """Nodes ask, deliver parts, fail, fall silent and leave at random; people pause and resume."""
+    rng = random.Random(seed)
+    farm = Farm(tmp_path_factory.mktemp("farm") / "l.sqlite")
+    farm.settlement.top_up("ann", 200 * EUR, key="bank-1")
+    farm.submit(60, cap=cap * EUR)
+    for name in "nmo":
+        farm.join(name)
+    leases: dict[str, tuple[Lease, int]] = {}
+    for _ in range(60):
+        node = rng.choice("nmo")
+        what = rng.choice(["ask", "deliver", "deliver", "fail", "silence", "pause"])
+        if what == "ask" and node not in leases:
+            lease = farm.farm.ask(node)
+            if lease is not None:
+                leases[node] = lease, lease.range[0]
+        elif what == "deliver" and node in leases:
+            lease, at = leases[node]
+            last = rng.randint(at + 1, lease.range[1])
+            if farm.deliver(lease, at, last, load_s=rng.choice([0.0, 2.0])) != "taken" or last == lease.range[1]:
+                del leases[node]
+            else:
+                leases[node] = lease, last
+                farm.farm.report(lease.attempt, Report(done=last - lease.range[0]))
+        elif what == "fail" and node in leases:
+            farm.farm.fail(leases.pop(node)[0].attempt, rng.choice([12, 20, 143]), "x")
+        elif what == "silence":
+            farm.now += rng.choice([1.0, 100.0])
+            farm.farm.tick()
+        elif what == "pause":
+            farm.farm.pause("j")
+            farm.farm.resume("j")
+        assert farm.settlement.billed("j") <= cap * EUR
+        assert farm.has("ann", "customer_held") + farm.settlement.billed("j") <= cap * EUR
+    accepted = sum(r[1] - r[0] for _, _, r in farm.results)
+    assert farm.settlement.billed("j") <= min(accepted, cap) * EUR
+    replay(farm.settling(farm.ledger), farm.events)
+    farm.ledger.verify()
+    assert farm.settlement.billed("j") <= min(accepted, cap) * EUR
+    farm.ledger.close()
