@@ -300,6 +300,17 @@ def test_a_coordinator_makes_a_token_for_its_owner_alone_and_refuses_one_that_ot
     assert "chmod 600" in refused(capsys, *serve, code=2)
 
 
+def test_a_job_that_nobody_can_render_stops_no_other(capsys, tmp_path, store):
+    job = job_in(store, tmp_path)
+    empty = {"spec": {"id": "empty", "name": "e", "bundle": "0", "pieces": []}, "settings": {}}
+    store.put(job_key("empty", "job.json"), json.dumps(empty).encode())
+    store.put(job_key("broken", "job.json"), b"{")
+    deliver_all(store, job, tmp_path)
+    events = told(capsys, "farm", "serve", "--store", tmp_path / "store", "--until-done")
+    assert len(of(events, "warning")) == 2 and [e["id"] for e in of(events, "job")] == [job.spec.id]
+    assert Service(store).recover() == [job.spec.id]
+
+
 def test_nobody_else_can_reach_a_coordinator_without_tls(capsys, tmp_path):
     serve = ("farm", "serve", "--store", tmp_path / "store", "--host", "0.0.0.0")
     assert "TLS" in refused(capsys, *serve, code=2)

@@ -77,7 +77,7 @@ def _take(service: Service, console: Console, known: dict[str, str]) -> None:
             if id_ not in known:
                 try:
                     service.submit(read_job(service.store, id_), by="serve")
-                except BadAsset as fault:
+                except (BadAsset, UsageError) as fault:
                     known[id_] = "failed"
                     console.say(str(fault))
                     console.event("warning", message=str(fault))

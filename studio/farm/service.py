@@ -76,7 +76,11 @@ class Service:
         with self._lock:
             known = kept.spec.id in self._jobs
             self._jobs[kept.spec.id] = kept
-            self.coordinator.submit(kept.spec, results=results, by=by)
+            try:
+                self.coordinator.submit(kept.spec, results=results, by=by)
+            except UsageError:  # one that has nothing to render is nobody's
+                del self._jobs[kept.spec.id]
+                raise
             if not known:  # whoever takes over a paused job leaves it paused
                 self._seen[kept.spec.id] = max((number for number, _ in orders), default=-1) + 1
                 for order in wished(order for _, order in orders).values():
@@ -88,8 +92,8 @@ class Service:
         for id_ in job_ids(self.store):
             try:
                 self.submit(read_job(self.store, id_), by="recovery")
-            except BadAsset:
-                continue  # a job that nobody can read stops no other
+            except (BadAsset, UsageError):
+                continue  # a job that nobody can read or render stops no other
             found.append(id_)
         return found
 

@@ -11,7 +11,7 @@ MOST_FRAMES = 100_000  # over an hour at 24 frames a second; more is a slip of t
 FARTHEST_FRAME = 10_000_000
 LONGEST_PADDING = 12
 
-_SPAN = re.compile(r"([+-]?\d{1,9})(?:-([+-]?\d{1,9}))?(?:[x:](\d{1,9}))?", re.ASCII)
+_SPAN = re.compile(r"([+-]?\d{1,9})(?:-([+-]?\d{1,9}))?(?:(?(2)[x:]|x)(\d{1,9}))?", re.ASCII)
 _PRINTF = re.compile(r"%(?:0(\d{1,3}))?d", re.ASCII)
 _HASHES = re.compile("#+")
 
@@ -19,8 +19,9 @@ _HASHES = re.compile("#+")
 def parse_frames(text: str) -> list[int]:
     """Frames of a range such as "1-24,30-40x2,7", each once, in the order written.
 
-    Frames may be negative ("-5--1"). `a-bxn` takes every n-th frame from a; farm managers write it `a-b:n`. Raises `UsageError` naming the part that
-    cannot be read, a range that runs backwards, a step of 0, or more than `MOST_FRAMES` frames.
+    Frames may be negative ("-5--1"). `a-bxn` takes every n-th frame from a; farm managers write it `a-b:n`. Raises
+    `UsageError` naming the part that cannot be read, a range that runs backwards, a step of 0, or more than
+    `MOST_FRAMES` frames.
     """
     frames: dict[int, None] = {}
     for part in text.split(","):
