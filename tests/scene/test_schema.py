@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset
-from studio.scene.entities import Camera, Constraint, Group, MeshObject, Path
+from studio.scene.entities import Camera, Constraint, Figure, Group, MeshObject, Path
 from studio.scene.lights import Light
 from studio.scene.materials import Material, Texture
 from studio.scene.schema import (
@@ -33,7 +33,7 @@ def back(record):
 
 def test_every_kind_is_known_by_its_tag():
     found = {"group": Group, "mesh": MeshObject, "camera": Camera, "path": Path, "constraint": Constraint}
-    assert dict(kinds()) == {**found, "light": Light}
+    assert dict(kinds()) == {**found, "figure": Figure, "light": Light}
 
 
 def test_fields_tell_shape_unit_limits_and_default():
