@@ -44,6 +44,7 @@ _TOPICS = (
     "library",
     "figures",
     "new_figure",
+    "facekit",
     "expressions",
     "view",
     "export",
