@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtCore import Signal as QtSignal
 from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPen
 from PySide6.QtNetwork import QAbstractSocket, QNetworkInterface
@@ -39,6 +39,7 @@ from studio.ui.number_edit import Range
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _ROW = 60
+_KEYS = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 _SHOWN = 3  # devices that are seen without scrolling
 STATES = {
     "waiting": N_("Waiting for the first packet"),
@@ -192,9 +193,16 @@ class DeviceList(QListView):
         if 0 <= index.row() < len(self.devices.statuses):
             self._desk.choose(self.devices.statuses[index.row()].key)
 
+    def event(self, event: QEvent) -> bool:
+        """Delete is the list's own key while it has the focus."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _KEYS:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete closes the device."""
-        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self._desk.device:
+        if event.key() in _KEYS and self._desk.device:
             self.closing.emit(self._desk.device)
         else:
             super().keyPressEvent(event)

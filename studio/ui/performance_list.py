@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtCore import Signal as QtSignal
 from PySide6.QtGui import QContextMenuEvent, QFont, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
@@ -35,6 +35,11 @@ from studio.ui.performance_strip import BINS, clock, paint_activity
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _ROW, _PICTURE = 42, 84
+_COMMANDS = {
+    Qt.Key.Key_F2: "capture.rename_take",
+    Qt.Key.Key_Delete: "capture.delete_take",
+    Qt.Key.Key_Return: "capture.play_take",
+}
 _KEPT = 400  # pictures
 
 
@@ -200,15 +205,17 @@ class TakeList(QListView):
         p.restore()
 
     # --- the hand ----------------------------------------------------------------------------------------------------
+    def event(self, event: QEvent) -> bool:
+        """The list's own keys are no shortcuts of the window while it has the focus."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _COMMANDS:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """See above."""
         take = self.take
-        commands = {
-            Qt.Key.Key_F2: "capture.rename_take",
-            Qt.Key.Key_Delete: "capture.delete_take",
-            Qt.Key.Key_Return: "capture.play_take",
-        }
-        command = commands.get(Qt.Key(event.key()))
+        command = _COMMANDS.get(Qt.Key(event.key()))
         if take is not None and command is not None:
             self._studio.attempt(command, path=str(take.path))
         else:

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtCore import Signal as QtSignal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -27,6 +27,7 @@ _HEIGHT = 74
 _RULER = 15
 _GRIP = 7
 _STEP_S, _LEAP_S = 1.0 / 30.0, 1.0
+_KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Space, Qt.Key.Key_I, Qt.Key.Key_O)
 _LEAST_S = 0.05  # that a trim leaves
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
 
@@ -166,6 +167,13 @@ class TakeStrip(QWidget):
             self.inside = (first, last)
             self.update()
             self.trimmed.emit(first, last)
+
+    def event(self, event: QEvent) -> bool:
+        """The strip's own keys are no shortcuts of the window while it has the focus."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _KEYS:
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """See the module."""

@@ -28,8 +28,18 @@ LEFT = Qt.MouseButton.LeftButton
 @pytest.fixture
 def panel(window: Any, qtbot: QtBot) -> PerformancePanel:
     """The panel over a window with one figure."""
+    return panel_of(window, qtbot)
+
+
+@pytest.fixture
+def active_panel(active_window: Any, qtbot: QtBot) -> PerformancePanel:
+    """The same in a window that gets keys."""
+    return panel_of(active_window, qtbot)
+
+
+def panel_of(window: Any, qtbot: QtBot) -> PerformancePanel:
     window.application.studio.show_scene(face_scene(), None)
-    made = window.show_panel("performance")
+    made: PerformancePanel = window.show_panel("performance")
     qtbot.waitUntil(made.isVisible)
     return made
 
@@ -170,8 +180,9 @@ def test_a_clip_is_baked_as_a_strip(panel: PerformancePanel, qtbot: QtBot) -> No
 
 
 def test_takes_are_renamed_exported_imported_and_deleted(
-    panel: PerformancePanel, qtbot: QtBot, tmp_path: Path, answers: list[Any]
+    active_panel: PerformancePanel, qtbot: QtBot, tmp_path: Path, answers: list[Any]
 ) -> None:
+    panel = active_panel
     studio, rows = panel._studio, panel.takes.list
     a_take(panel, qtbot, 1.0)
     answers.append("hello again")
@@ -244,8 +255,9 @@ def test_gain_deadzone_and_what_a_shape_drives_are_typed_for_all_that_is_selecte
 
 
 def test_a_device_is_opened_by_the_form_and_kept_from_a_port_that_is_taken(
-    panel: PerformancePanel, qtbot: QtBot
+    active_panel: PerformancePanel, qtbot: QtBot
 ) -> None:
+    panel = active_panel
     hub = hub_of(panel._studio)
     panel.form.kind.choose("vmc")
     panel.form._other_kind()
@@ -305,7 +317,8 @@ def test_chinese_is_spoken(panel: PerformancePanel, qtbot: QtBot, shot: Any) -> 
     assert panel.record.text() == "Record"
 
 
-def test_space_and_letters_work_on_the_strip(panel: PerformancePanel, qtbot: QtBot) -> None:
+def test_space_and_letters_work_on_the_strip(active_panel: PerformancePanel, qtbot: QtBot) -> None:
+    panel = active_panel
     path = a_take(panel, qtbot)
     strip = panel.takes.strip
     strip.setFocus()

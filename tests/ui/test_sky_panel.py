@@ -40,8 +40,8 @@ def sky_panel(studio: Studio, qtbot: QtBot) -> Iterator[SkyPanel]:
     panel = SkyPanel(studio, cast(Desk, desk))
     qtbot.addWidget(panel)
     panel.resize(600, 360)
-    panel.show()
-    qtbot.waitExposed(panel)
+    with qtbot.waitExposed(panel):
+        panel.show()
     qtbot.waitUntil(lambda: not panel.picture._image.isNull())
     yield panel
     panel.close_panel()
@@ -79,8 +79,12 @@ def test_a_dot_is_dragged_in_one_step(sky_panel: SkyPanel, studio: Studio) -> No
 
 
 def test_the_pointer_tells_nits_and_lux(sky_panel: SkyPanel, qtbot: QtBot) -> None:
-    QTest.mouseMove(sky_panel.picture, at(sky_panel, 42 / 64, 10 / 32))
-    qtbot.waitUntil(lambda: "nt" in sky_panel.told.text() and "lx" in sky_panel.told.text())
+    def told() -> bool:
+        for u in (41 / 64, 42 / 64):  # a window manager may still be moving the window
+            QTest.mouseMove(sky_panel.picture, at(sky_panel, u, 10 / 32))
+        return "nt" in sky_panel.told.text() and "lx" in sky_panel.told.text()
+
+    qtbot.waitUntil(told)
 
 
 def test_without_a_dome_the_panel_says_so(sky_panel: SkyPanel, studio: Studio) -> None:
