@@ -69,6 +69,7 @@ class Coordinator:
         self._nodes: dict[NodeId, Node] = {}
         self._attempts: dict[int, Attempt] = {}
         self._expiries: list[tuple[float, int]] = []
+        self._generation = generation
         self._next = (generation << 40) + 1
         self._events = 0
 
@@ -341,6 +342,14 @@ class Coordinator:
         """The lease of an attempt that is at work; None when it is not."""
         found = self._attempts.get(number)
         return found.lease if found is not None else None
+
+    def knows(self, node: NodeId) -> bool:
+        """Whether a node has joined."""
+        return node in self._nodes
+
+    def foreign(self, number: int) -> bool:
+        """Whether an attempt is of an earlier coordinator and was not adopted."""
+        return number >> 40 != self._generation and number not in self._attempts
 
     def adopt(self, lease: Lease, report: Report) -> Order:
         """A node works at a unit that an earlier coordinator gave it: it goes on where nobody else has begun."""

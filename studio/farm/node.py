@@ -25,7 +25,7 @@ from studio.farm.model import JobId, Lease, NodeInfo, Report, Result, Usage
 from studio.farm.policy import Policy
 from studio.farm.store import Store
 from studio.farm.verify import digest_of
-from studio.farm.wire import Desk
+from studio.farm.wire import Desk, Stranger
 from studio.render.checkpoint import build_id, header_of, save_part
 from studio.render.session import INTERRUPTED, OUT_OF_TIME, FrameProgress, FrameResult, RenderSession
 from studio.render.settings import RenderSettings
@@ -49,7 +49,16 @@ class _Unit:
     done: int = 0  # samples rendered, from the first of the lease
     phase: str = "fetch"
     dropped: bool = False
-    lost: bool = False  # the coordinator has not answered
+
+    def report(self) -> Report:
+        return Report(done=self.done, kept=self.at - self.lease.range[0], phase=self.phase)  # type: ignore[arg-type]
+
+    def obey(self, order: str, at: int) -> None:
+        """Do what the coordinator says."""
+        if order == "drop":
+            self.dropped = True
+        elif order == "stop":
+            self.last = max(min(self.last, at), self.at)
 
 
 class FarmNode:
@@ -90,6 +99,7 @@ class FarmNode:
         )
         self._stop = threading.Event()
         self._unit: _Unit | None = None
+        self._offering = threading.Lock()
         self._jobs: dict[JobId, RenderJob] = {}
         self._scene: tuple[str, Scene] | None = None
         self._flat: tuple[tuple[JobId, float], FlatScene] | None = None
@@ -214,7 +224,10 @@ class FarmNode:
         key = part_key(lease.job, piece, samples, lease.attempt)
         made = Result(range=samples, key=key, digest=digest_of(data), usage=usage)
         self._patiently(lambda: self._store.put(key, data))
-        verdict = self._patiently(lambda: self._desk.deliver(lease, made))
+        try:
+            verdict = self._patiently(lambda: self._desk.deliver(lease, made))
+        except Stranger:  # the coordinator of now has given it to somebody else
+            verdict = "late"
         if verdict != "taken":
             self._store.delete(key)
             return False
@@ -239,26 +252,30 @@ class FarmNode:
 
     # --- the other thread --------------------------------------------------------------------------------------------
     def _report(self) -> None:
-        """Say how far the unit is, every while, and take orders."""
+        """Say how far the unit is, every while, and take orders. Who does not answer is asked again the next time."""
         while not self._stop.wait(self._policy.report_s):
             unit = self._unit
             if unit is None:
                 continue
-            report = Report(done=unit.done, kept=unit.at - unit.lease.range[0], phase=unit.phase)  # type: ignore[arg-type]
+            with contextlib.suppress(CannotWrite):
+                try:
+                    unit.obey(*self._desk.report(unit.lease.attempt, unit.report()))
+                except Stranger:
+                    self._offer()
+
+    def _offer(self) -> None:
+        """Offer the unit at work, and the node, to a coordinator that does not know them. Both threads may find out."""
+        with self._offering:
+            unit = self._unit
+            if unit is None:
+                self._desk.join(self.info)
+                return
             try:
-                if unit.lost:
-                    self._desk.join(self.info)
-                    order, at = self._desk.adopt(unit.lease, report)
-                    unit.lost = False
-                else:
-                    order, at = self._desk.report(unit.lease.attempt, report)
-            except StudioError:
-                unit.lost = True
-                continue
-            if order == "drop":
-                unit.dropped = True
-            elif order == "stop":
-                unit.last = max(min(unit.last, at), unit.at)
+                order = self._desk.adopt(unit.lease, unit.report())
+            except Stranger:
+                self._desk.join(self.info)
+                order = self._desk.adopt(unit.lease, unit.report())
+            unit.obey(*order)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Do something that needs the coordinator or the store, again and again while they do not answer."""
@@ -266,6 +283,10 @@ class FarmNode:
         while True:
             try:
                 return call()
+            except Stranger:
+                self._offer()
+                if self._unit is not None and self._unit.dropped:
+                    raise
             except CannotWrite:
                 if self._stop.wait(wait):
                     raise

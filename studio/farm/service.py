@@ -26,6 +26,7 @@ from studio.farm.orders import beat, carry_out, end_beat, orders_after, wished
 from studio.farm.policy import Policy
 from studio.farm.store import Store
 from studio.farm.verify import check_partial
+from studio.farm.wire import Stranger
 from studio.render.film import Film
 from studio.render.partial import Header
 
@@ -121,16 +122,19 @@ class Service:
     def ask(self, node: str) -> Lease | None:
         """See `Coordinator.ask`."""
         with self._lock:
+            self._known(self.coordinator.knows(node))
             return self.coordinator.ask(node)
 
     def report(self, attempt: int, report: Report) -> Order:
         """See `Coordinator.report`."""
         with self._lock:
+            self._known(not self.coordinator.foreign(attempt))
             return self.coordinator.report(attempt, report)
 
     def adopt(self, lease: Lease, report: Report) -> Order:
         """See `Coordinator.adopt`."""
         with self._lock:
+            self._known(self.coordinator.knows(lease.node))
             return self.coordinator.adopt(lease, report)
 
     def fail(self, attempt: int, code: int, text: str) -> None:
@@ -155,7 +159,13 @@ class Service:
         if verdict != "taken" and claim_on(self.store, lease.job, job.spec.pieces[lease.piece], result.range) == result:
             # Claimed when no answer came, and late since: its node must not take it away, for the store says it counts.
             return "taken"
+        with self._lock:
+            self._known(verdict != "late" or self.job(lease.job) is None or not self.coordinator.foreign(lease.attempt))
         return verdict
+
+    def _known(self, known: bool) -> None:
+        if not known:
+            raise Stranger("the coordinator has begun anew: join it, and offer it the unit")
 
     def _delivered(self, lease: Lease, result: Result, job: RenderJob) -> str:
         if self.job(lease.job) is None:

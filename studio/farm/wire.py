@@ -13,6 +13,7 @@ import hmac
 import http.client
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +31,8 @@ T = TypeVar("T")
 
 
 class Desk(Protocol):
-    """What a node may ask of a coordinator, near or far."""
+    """What a node may ask of a coordinator, near or far. One that does not know the node, or its unit, any more raises
+    `Stranger`."""
 
     def join(self, info: NodeInfo) -> None:
         """Offer to work."""
@@ -55,7 +57,7 @@ class Desk(Protocol):
 
 
 # Arguments and answer of each verb.
-_NODE: Mapping[str, tuple[Any, Any]] = {
+VERBS: Mapping[str, tuple[Any, Any]] = {
     "join": (tuple[NodeInfo], None),
     "leave": (tuple[str], None),
     "ask": (tuple[str], Lease | None),
@@ -64,6 +66,27 @@ _NODE: Mapping[str, tuple[Any, Any]] = {
     "deliver": (tuple[Lease, Result], str),
     "fail": (tuple[int, int, str], None),
 }
+
+
+OK, REFUSED, ANEW = 200, 409, 410  # statuses of answers; ANEW is a `Stranger`
+
+
+class Stranger(CannotWrite):
+    """The coordinator knows neither node nor unit, as one that has begun anew: a node joins it and offers its unit."""
+
+
+def answered(desk: Desk, verb: str, body: bytes) -> tuple[int, bytes]:
+    """A status and the JSON of what a desk says to one of `VERBS`, or of the sentence of its fault."""
+    try:
+        arguments = msgspec.json.decode(body, type=VERBS[verb][0])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        return 400, msgspec.json.encode(f"the arguments of {verb} are not what they should be ({fault})")
+    try:
+        return OK, msgspec.json.encode(getattr(desk, verb)(*arguments))
+    except Stranger as fault:
+        return ANEW, msgspec.json.encode(str(fault))
+    except StudioError as fault:
+        return REFUSED, msgspec.json.encode(str(fault))
 
 
 class Server:
@@ -120,6 +143,11 @@ class _Http(ThreadingHTTPServer):
         finally:
             self._open.discard(request)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A node that dies in the middle of a word is no fault of the server; what else is raised is said."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         """Stop listening, and hang up on who is connected."""
         super().server_close()
@@ -141,24 +169,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(413, "the request is too large or has no length", close=True)
             return
         body = self.rfile.read(int(length))
+        if len(body) < int(length):  # who asked has hung up
+            self.close_connection = True
+            return
         if not hmac.compare_digest(given, self.server.token):
             self._answer(401, "the token is missing or wrong", close=True)
             return
         verb = self.path.removeprefix("/v1/")
-        if not self.path.startswith("/v1/") or verb not in _NODE:
+        if not self.path.startswith("/v1/") or verb not in VERBS:
             self._answer(404, f"there is no verb {verb[:40]!r}")
             return
-        try:
-            arguments = msgspec.json.decode(body, type=_NODE[verb][0])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-            self._answer(400, f"the arguments of {verb} are not what they should be ({fault})")
-            return
-        try:
-            answer = getattr(self.server.desk, verb)(*arguments)
-        except StudioError as fault:
-            self._answer(409, str(fault))
-            return
-        self._send(200, msgspec.json.encode(answer))
+        self._send(*answered(self.server.desk, verb, body))
 
     def _answer(self, status: int, sentence: str, *, close: bool = False) -> None:
         self.close_connection = self.close_connection or close
@@ -177,30 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: who asks and how often is in the coordinator's own log."""
 
 
-class Remote:
-    """A desk at a URL. Safe for several threads: each has a connection of its own. Use it in a `with`.
-
-    Raises CannotWrite when nobody answers, and UsageError when the token is refused.
-    """
-
-    def __init__(self, url: str, token: str, *, tls: ssl.SSLContext | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url[:80]!r} is no address of a coordinator; it begins with https://")
-        self._parts, self._tls, self._token = parts, tls, token
-        self._local = threading.local()
-        self._links: list[http.client.HTTPConnection] = []
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        while self._links:
-            self._links.pop().close()
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self.close()
+class FarDesk:
+    """A desk behind something that carries bytes: `_carry` takes a verb and the JSON of its arguments and gives a
+    status, as HTTP has them, and the JSON of the answer or of a sentence."""
 
     def join(self, info: NodeInfo) -> None:
         """See `Desk.join`."""
@@ -235,14 +235,47 @@ class Remote:
         self._call("fail", attempt, code, text)
 
     def _call(self, verb: str, *arguments: object) -> Any:
-        body = msgspec.json.encode(arguments)
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        status, data = self._again(lambda link: _exchange(link, verb, body, headers))
-        if status == 200:
-            answer = _NODE[verb][1]
+        status, data = self._carry(verb, msgspec.json.encode(arguments))
+        if status == OK:
+            answer = VERBS[verb][1]
             return None if answer is None else msgspec.json.decode(data, type=answer)
         sentence = _sentence(data)
+        if status == ANEW:
+            raise Stranger(sentence)
         raise UsageError(sentence) if status in (400, 401, 404, 413) else CannotWrite(sentence)
+
+    def _carry(self, verb: str, body: bytes) -> tuple[int, bytes]:
+        raise NotImplementedError
+
+
+class Remote(FarDesk):
+    """A desk at a URL. Safe for several threads: each has a connection of its own. Use it in a `with`.
+
+    Raises CannotWrite when nobody answers, and UsageError when the token is refused.
+    """
+
+    def __init__(self, url: str, token: str, *, tls: ssl.SSLContext | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{url[:80]!r} is no address of a coordinator; it begins with https://")
+        self._parts, self._tls, self._token = parts, tls, token
+        self._local = threading.local()
+        self._links: list[http.client.HTTPConnection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        while self._links:
+            self._links.pop().close()
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
+
+    def _carry(self, verb: str, body: bytes) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        return self._again(lambda link: _exchange(link, verb, body, headers))
 
     def _again(self, use: Callable[[http.client.HTTPConnection], T]) -> T:
         """Use this thread's connection; when it was closed meanwhile, a new one."""

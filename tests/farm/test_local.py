@@ -5,23 +5,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
 from studio.farm.bundle import make_bundle
 from studio.farm.jobs import RenderJob, claimed, read_job
-from studio.farm.local import LocalFarm
+from studio.farm.local import LocalFarm, start_node
 from studio.farm.merge import merged
 from studio.farm.model import Event, JobSpec, Piece
 from studio.farm.policy import Policy
+from studio.farm.service import Service
 from studio.farm.store import Store, open_store
+from studio.farm.wire import Server
+from studio.farm.work import WorkOrder
 from studio.render.film import Film
 from studio.render.session import RenderSession
 from studio.render.settings import RenderSettings
@@ -85,7 +90,7 @@ def test_nodes_that_die_and_freeze_cost_nothing_but_time(tmp_path: Path, project
         farm.submit(job_in(farm.store, project))
         wait_until(lambda: sum(e.kind == "delivered" for e in events) >= 3)
         os.kill(farm.pids[0], signal.SIGKILL)
-        wait_until(lambda: any(e.kind == "lost" for e in events))
+        wait_until(lambda: any(e.kind == "left" for e in events))  # it may have been between two units
         frozen = farm.pids[1]
         os.kill(frozen, signal.SIGSTOP)
         try:
@@ -100,7 +105,7 @@ STARTER = """
 import sys, time
 from pathlib import Path
 from studio.farm.jobs import read_job
-from studio.farm.local import LocalFarm
+from studio.farm.local import LocalFarm, start_node
 from tests.farm.test_local import POLICY
 with LocalFarm(Path(sys.argv[1]), nodes=1, threads=1, device="cpu", policy=POLICY, checkpoint_s=0.2) as farm:
     farm.submit(read_job(farm.store, "j"))
@@ -126,6 +131,46 @@ def test_a_farm_that_is_killed_is_continued_from_its_store(tmp_path: Path, proje
         assert farm.service.coordinator.status("j").done > 0, "what was delivered is not rendered again"
         assert farm.wait("j", timeout_s=120)
         assert sha(film_of(farm.store)) == alone
+
+
+def test_a_node_at_work_goes_on_under_a_coordinator_that_begins_anew(tmp_path: Path, project: Path, alone: str) -> None:
+    store, token = open_store(tmp_path / "store"), secrets.token_urlsafe(32)
+    job = job_in(store, project)
+    first = Service(store, policy=POLICY)
+    server = Server(first, token)
+    order = WorkOrder(
+        url=server.url,
+        token=token,
+        store=str(tmp_path / "store"),
+        node="n",
+        cache=str(tmp_path / "cache"),
+        device="cpu",
+        threads=1,
+        report_s=POLICY.report_s,
+        checkpoint_s=0.3,
+    )
+    node = start_node(order)
+    try:
+        first.submit(job)
+        wait_until(lambda: first.status("j").done > 0)
+        server.close()  # the machine of the coordinator is gone; the node renders on
+        events: list[Event] = []
+        second = Service(store, policy=POLICY, listener=events.append)
+        assert second.recover() == ["j"]
+        kept = second.status("j").done
+        assert 0 < kept < SAMPLES
+        with Server(second, token, port=urlsplit(order.url).port or 0):
+            wait_until(lambda: second.coordinator.over("j"))
+            assert node.stdin is not None
+            node.stdin.close()
+            assert node.wait(60) == 0
+    finally:
+        node.kill()
+        node.wait()
+    told = [event.kind for event in events]
+    assert "joined" in told and "lost" not in told and "failed" not in told
+    assert sum(e.range[1] - e.range[0] for e in events if e.kind == "delivered" and e.range) == SAMPLES - kept
+    assert second.status("j").state == "done" and sha(film_of(store)) == alone
 
 
 def test_a_job_that_cannot_be_rendered_fails_with_its_sentence(tmp_path: Path, project: Path) -> None:

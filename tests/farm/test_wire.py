@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from studio.errors import BadAsset, CannotWrite, UsageError
@@ -131,6 +134,26 @@ def test_too_much_is_refused_before_it_is_read(server: Server) -> None:
     assert raw(server, "POST", "/v1/join", b"", **token, Content_Length="-5")[0] == 413
     assert raw(server, "POST", "/v1/join", b"", **token)[0] == 413
     assert raw(server, "GET", "/v1/join", b"", **token)[0] == 501
+
+
+def test_a_node_that_dies_in_the_middle_of_a_word_is_passed_over(
+    server: Server, remote: Remote, clerk: Clerk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body = msgspec.json.encode([NodeInfo(id="half")])
+    for sent in (body[:-4], body):
+        link = socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port), timeout=10)
+        head = f"POST /v1/join HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # hang up hard
+        link.sendall(head.encode() + sent)
+        if sent == body:
+            link.recv(1)
+        else:
+            link.shutdown(socket.SHUT_WR)
+            assert link.recv(1) == b"", "no answer to half a word"
+        link.close()
+    remote.join(NodeInfo(id="still there"))
+    assert [info.id for _, info in clerk.heard] == ["half", "still there"]
+    assert capfd.readouterr().err == ""
 
 
 def test_many_nodes_ask_at_once(remote: Remote) -> None:

@@ -20,7 +20,7 @@ import msgspec
 
 from studio.errors import CannotWrite, StudioError, UsageError
 from studio.farm.engines.engine import End, State, wish_of, write_end
-from studio.farm.engines.ray_actors import COORDINATOR, Coordinator, NodeKeeper, asks
+from studio.farm.engines.ray_actors import COORDINATOR, Coordinator, NodeKeeper, Relay
 from studio.farm.engines.ray_jobs import ORDER, DriverOrder
 from studio.farm.store import open_store
 from studio.farm.work import WorkOrder
@@ -113,7 +113,7 @@ class Drive:
         for place, kept in list(self.keepers.items()):
             if kept.machine not in alive or self._is_lost(kept):
                 _say(f"{kept.node} is gone")
-                asks(self.coordinator)("leave", kept.node, msgspec.json.encode([kept.node]))
+                Relay(self.coordinator).leave(kept.node)
                 del self.keepers[place]
         for machine, found in alive.items():
             resources = found["Resources"]
