@@ -16,8 +16,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -25,6 +24,7 @@ import msgspec
 from studio.commands.board_levels import lumens, summed
 from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
+from studio.commands.watching import Desk
 from studio.scene import edits
 from studio.scene.document import Change
 from studio.scene.entities import Entity, Group, Id, MeshObject
@@ -115,15 +115,14 @@ def _relists(change: Change) -> bool:
     return bool(change.touches & (Touches.HIERARCHY | Touches.MATERIAL))
 
 
-class Board:
+class Board(Desk[str]):
     """The board of a studio, see the module. `changed` is told what it shows anew: "strips", "values" or "bank"."""
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = weakref.ref(studio)
+        super().__init__(studio)
         self._show, self._filter = GROUPS, ""
         self.bank_size = BANK
         self._bank = 0
-        self._watchers: list[Callable[[str], None]] = []
         self._originals: dict[Id, float] = {}
         self._nits: dict[Id, float] = {}  # of materials, when they were first seen
         self._emitters: dict[Id, tuple[Id, ...]] = {}
@@ -136,28 +135,7 @@ class Board:
             self.show = ALL
         studio.watch(self._heard)
 
-    @property
-    def studio(self) -> Studio:
-        """The studio whose board it is."""
-        found = self._studio()
-        assert found is not None
-        return found
-
     # --- what is listed ----------------------------------------------------------------------------------------------
-    def watch(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Call `callback` when something changes, until the function that this gives is called."""
-        self._watchers.append(callback)
-
-        def forget() -> None:
-            if callback in self._watchers:
-                self._watchers.remove(callback)
-
-        return forget
-
-    def _tell(self, what: str) -> None:
-        for callback in tuple(self._watchers):
-            callback(what)
-
     def _heard(self, update: Update) -> None:
         change = update.change
         if "path" in update.parts:
@@ -172,7 +150,7 @@ class Board:
             self._known.clear()
             if change is not None and _relists(change):
                 self._relist()
-            self._tell("strips" if self._ids != before else "values")
+            self.tell("strips" if self._ids != before else "values")
 
     def _relist(self) -> None:
         scene = self.studio.posed
@@ -213,7 +191,7 @@ class Board:
     def show(self, show: str) -> None:
         self._show, self._bank = show, 0
         self._relist()
-        self._tell("strips")
+        self.tell("strips")
 
     @property
     def filter(self) -> str:
@@ -225,7 +203,7 @@ class Board:
         if text != self._filter:
             self._filter = text
             self._relist()
-            self._tell("strips")
+            self.tell("strips")
 
     # --- banks -------------------------------------------------------------------------------------------------------
     @property
@@ -243,7 +221,7 @@ class Board:
         bank = min(max(bank, 0), max(self.banks - 1, 0))
         if bank != self._bank:
             self._bank = bank
-            self._tell("bank")
+            self.tell("bank")
 
     def at(self, place: int) -> Id:
         """The strip at a place of the bank, "" for none."""

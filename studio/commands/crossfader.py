@@ -5,52 +5,28 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
-
 from studio.commands.board import new_token
 from studio.commands.registry import N_
 from studio.commands.rigs import NOW, state_of
 from studio.commands.studio import Studio, Update
+from studio.commands.watching import Desk
 from studio.errors import StudioError
 from studio.scene import rigs
 from studio.scene.entities import Group, Id, RigState
 
 
-class Crossfader:
+class Crossfader(Desk[()]):
     """See the module. `share` is 0 at A and 1 at B."""
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = weakref.ref(studio)
+        super().__init__(studio)
         self.rig: Id = ""
         self.share = 0.0
         self._names = {"a": NOW, "b": NOW}
         self._stood: dict[str, RigState] = {}
         self._compared: tuple[RigState | None, RigState | None, tuple[rigs.Difference, ...]] = (None, None, ())
-        self._watchers: list[Callable[[], None]] = []
         studio.watch(self._heard)
         self._settle()
-
-    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` when what is chosen or the share changes, until the function that this gives is called."""
-        self._watchers.append(callback)
-
-        def forget() -> None:
-            if callback in self._watchers:
-                self._watchers.remove(callback)
-
-        return forget
-
-    def _tell(self) -> None:
-        for callback in tuple(self._watchers):
-            callback()
-
-    @property
-    def studio(self) -> Studio:
-        """The studio whose crossfader it is."""
-        found = self._studio()
-        assert found is not None
-        return found
 
     def _heard(self, update: Update) -> None:
         if "path" in update.parts:  # another scene; its rigs may well have the same ids
@@ -70,7 +46,7 @@ class Crossfader:
             if self._names[side] != NOW and self._names[side] not in names:
                 self._names[side] = NOW
         if (self.rig, self._names) != before:
-            self._tell()
+            self.tell()
 
     def states(self) -> tuple[str, ...]:
         """Names of the states of the chosen rig."""
@@ -82,7 +58,7 @@ class Crossfader:
         self.rig = rig
         self._begin()
         self._keep()
-        self._tell()
+        self.tell()
 
     def _begin(self) -> None:
         names = self.states()
@@ -95,7 +71,7 @@ class Crossfader:
         self._stood.pop(side, None)
         self.share = 0.0 if side == "a" else self.share
         self._keep()
-        self._tell()
+        self.tell()
 
     def _keep(self) -> None:
         for side, name in self._names.items():
@@ -127,7 +103,7 @@ class Crossfader:
         state = rigs.mix_states(a, b, self.share)
         with self.studio.document.edit(N_("Crossfade"), coalesce=token or new_token()) as edit:
             edit.apply(rigs.apply_state, self.rig, state)
-        self._tell()
+        self.tell()
 
     def differences(self) -> tuple[rigs.Difference, ...]:
         """What A and B do not share."""

@@ -8,13 +8,13 @@ likes, and is one step of the history, taken back as one.
 from __future__ import annotations
 
 import itertools
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from studio.commands.pose_library import PoseLibrary
 from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
+from studio.commands.watching import Desk
 from studio.errors import UsageError
 from studio.scene import expression_edits as edits
 from studio.scene.arkit import mirrored
@@ -33,25 +33,18 @@ class Gesture:
     label: str
 
 
-class ExpressionDesk:
-    """See the module. A studio has one: `desk_of(studio)`."""
+class ExpressionDesk(Desk[str]):
+    """See the module. A studio has one: `desk_of(studio)`. It tells "figure", "values", "links" or "poses" when one of
+    them is another."""
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = weakref.ref(studio)
+        super().__init__(studio)
         self._chosen: Id = ""
         self._apart: set[str] = set()  # halves that move by themselves, by the name of their left
         self._library: PoseLibrary | None = None
-        self._watchers: list[Callable[[str], None]] = []
         self.clip: Pose | None = None  # a face that was copied
         studio.watch(self._heard)
         self._follow()
-
-    @property
-    def studio(self) -> Studio:
-        """The studio whose faces these are."""
-        found = self._studio()
-        assert found is not None
-        return found
 
     @property
     def library(self) -> PoseLibrary:
@@ -61,22 +54,6 @@ class ExpressionDesk:
         return self._library
 
     # --- watching ----------------------------------------------------------------------------------------------------
-    def watch(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Call `callback` with "figure", "values", "links" or "poses" when one of them is another, until the function
-        that this gives is called."""
-        self._watchers.append(callback)
-
-        def forget() -> None:
-            if callback in self._watchers:
-                self._watchers.remove(callback)
-
-        return forget
-
-    def tell(self, what: str) -> None:
-        """Tell those who watch."""
-        for callback in tuple(self._watchers):
-            callback(what)
-
     def _heard(self, update: Update) -> None:
         if update.change is None and not update.parts & {"path", "frame", "autokey"}:
             return

@@ -6,14 +6,13 @@ draws calls `tick` sixty times a second as long as `busy` says so, and not at al
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.commands.capture import hub_of, perform
 from studio.commands.studio import Studio, Update
+from studio.commands.watching import Desk
 from studio.scene.entities import Id
 
 if TYPE_CHECKING:
@@ -45,11 +44,12 @@ class Playing:
     since: float | None = None
 
 
-class PerformanceDesk:
-    """See the module. A studio has one: `performance_of(studio)`."""
+class PerformanceDesk(Desk[str]):
+    """See the module. A studio has one: `performance_of(studio)`. It tells "hub", "count" or "take" when one of
+    them is another."""
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = weakref.ref(studio)
+        super().__init__(studio)
         self.hub: CaptureHub = hub_of(studio)
         self.counting: Counting | None = None
         self.playing: Playing | None = None
@@ -58,31 +58,8 @@ class PerformanceDesk:
         self._rehearsed = ""
         self._heard = float("-inf")
         self._packets = 0
-        self._watchers: list[Callable[[str], None]] = []
         self.hub.watch(self._changed)
         studio.watch(self._updated)
-
-    @property
-    def studio(self) -> Studio:
-        """The studio whose performance this is."""
-        found = self._studio()
-        assert found is not None
-        return found
-
-    def watch(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Call `callback` with "hub", "count" or "take" when it is another, until what this gives is called."""
-        self._watchers.append(callback)
-
-        def forget() -> None:
-            if callback in self._watchers:
-                self._watchers.remove(callback)
-
-        return forget
-
-    def tell(self, what: str) -> None:
-        """Tell those who watch."""
-        for callback in tuple(self._watchers):
-            callback(what)
 
     def _changed(self) -> None:
         if self._rehearsal is not None and self._rehearsed not in self.hub.listening:

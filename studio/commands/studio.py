@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from studio.commands.face import Face, Headless
 from studio.commands.preferences import Preferences, save_preferences
 from studio.commands.registry import Call, Command, find
+from studio.commands.watching import Watched
 from studio.errors import StudioError, UsageError
 from studio.scene import project, project_lock
 from studio.scene.document import Change, Document
@@ -66,31 +67,21 @@ class Studio:
         self._flat: FlatScene | None = None
         self._flat_of: tuple[Scene, float] | None = None
         self._performance: Callable[[Scene], Scene] | None = None
-        self._watchers: list[Callable[[Update], None]] = []
+        self._watched = Watched[Update]()
         self._own: dict[type, Any] = {}
         self.document.subscribe(self._changed)
 
     # --- watching ----------------------------------------------------------------------------------------------------
     def watch(self, callback: Callable[[Update], None]) -> Callable[[], None]:
         """Call `callback` with every `Update`, until the function that this returns is called."""
-        self._watchers.append(callback)
-
-        def forget() -> None:
-            if callback in self._watchers:
-                self._watchers.remove(callback)
-
-        return forget
+        return self._watched.watch(callback)
 
     def _changed(self, change: Change) -> None:
-        self._tell(Update(change=change))
-
-    def _tell(self, update: Update) -> None:
-        for callback in tuple(self._watchers):
-            callback(update)
+        self._watched.tell(Update(change=change))
 
     def tell(self, *parts: str) -> None:
         """Tell the watchers that parts of the studio changed."""
-        self._tell(Update(parts=frozenset(parts)))
+        self._watched.tell(Update(parts=frozenset(parts)))
 
     # --- state -------------------------------------------------------------------------------------------------------
     @property

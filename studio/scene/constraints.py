@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from studio.scene.animation import slerp
 from studio.scene.entities import CONSTRAINTS, Constraint, Entity, Id, Path
 from studio.scene.paths import spline_of
-from studio.scene.transforms import columns, local_matrices, rigid, rotation_matrices, sound
+from studio.scene.transforms import columns, local_matrices, quaternions, rigid, rotation_matrices, sound, units
 from studio.scene.tree import listing
 
 F64 = NDArray[np.float64]
@@ -359,9 +359,9 @@ def stand_each(entities: Sequence[Entity], above: F64, world: F64, *, moves: boo
     # what is scaled to its mirror image looks the other way
     signs = np.where(columns(map(attrgetter("scale"), entities), n, 3) < 0, -1.0, 1.0)
     axes = down @ (world[:, :, :3] * signs[:, None, :])
-    z = _unit(axes[:, :, 2])
+    z = units(axes[:, :, 2])
     y = axes[:, :, 1]
-    y = _unit(y - z * np.einsum("ij,ij->i", z, y)[:, None])
+    y = units(y - z * np.einsum("ij,ij->i", z, y)[:, None])
     rotations = map(tuple, quaternions(np.stack([np.cross(y, z), y, z], axis=2)).tolist())
     replaced = msgspec.structs.replace
     if not moves:
@@ -372,25 +372,12 @@ def stand_each(entities: Sequence[Entity], above: F64, world: F64, *, moves: boo
 
 
 # --- turning ---------------------------------------------------------------------------------------------------------
-def quaternions(r: F64) -> F64:
-    """Unit quaternions (n, 4) x, y, z, w, with w >= 0, of rotations (n, 3, 3), by the largest component of each
-    (S. Shepperd, 1978)."""
-    trace = np.einsum("nii->n", r)
-    squares = 1.0 + np.concatenate([2.0 * np.einsum("nii->ni", r) - trace[:, None], trace[:, None]], axis=1)
-    xy, xz, yz = r[:, 0, 1] + r[:, 1, 0], r[:, 0, 2] + r[:, 2, 0], r[:, 1, 2] + r[:, 2, 1]
-    wx, wy, wz = r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1]
-    sx, sy, sz, sw = squares.T
-    rows = np.array([(sx, xy, xz, wx), (xy, sy, yz, wy), (xz, yz, sz, wz), (wx, wy, wz, sw)])
-    q = rows[squares.argmax(axis=1), :, np.arange(len(r))]
-    return np.asarray(_unit(q) * np.where(q[:, 3:] < 0, -1.0, 1.0))
-
-
 def _facing(z: F64) -> F64:
     """Axes (n, 3, 3), as columns, of what looks along -z for unit z (n, 3): y up; as `look_at` where there is no up."""
     x = np.stack([z[:, 2], np.zeros(len(z)), -z[:, 0]], axis=1)  # up cross z
     steep = np.einsum("ij,ij->i", x, x) < 1e-18
     x[steep] = np.cross((0.0, 0.0, 1.0), z[steep])
-    x = _unit(x)
+    x = units(x)
     return np.stack([x, np.cross(z, x), z], axis=2)
 
 
@@ -414,7 +401,3 @@ def _blended(now: F64, then: F64, influence: F64) -> F64:
     out[part, :, :3] = rotation_matrices(turn)
     out[part, :, 3] = now[part, :, 3] + (then[part, :, 3] - now[part, :, 3]) * u[:, None]
     return out
-
-
-def _unit(v: F64) -> F64:
-    return np.asarray(v / np.sqrt(np.einsum("ij,ij->i", v, v))[:, None])

@@ -17,13 +17,13 @@ import msgspec
 import numpy as np
 
 from studio.errors import BadAsset
-from studio.scene.constraints import lineage, quaternions
+from studio.scene.constraints import lineage
 from studio.scene.entities import SCATTERS, Entity, Group, Id, MeshObject, Path
 from studio.scene.geometry import Mesh
 from studio.scene.lights import Light
 from studio.scene.scatter_places import fits, frames_at, places, random_numbers
 from studio.scene.scene import Scene
-from studio.scene.transforms import F64, rotation_matrices
+from studio.scene.transforms import F64, quaternions, rotation_matrices
 
 
 # --- the rule --------------------------------------------------------------------------------------------------------

@@ -170,9 +170,9 @@ def rigid(matrices: F64) -> F64:
 
     Lights and cameras look along -z, so z is the axis that must not move.
     """
-    z = _unit(matrices[:, :, 2])
+    z = units(matrices[:, :, 2])
     y = matrices[:, :, 1]
-    y = _unit(y - z * np.einsum("ij,ij->i", z, y)[:, None])
+    y = units(y - z * np.einsum("ij,ij->i", z, y)[:, None])
     return np.stack([np.cross(y, z), y, z, matrices[:, :, 3]], axis=2)
 
 
@@ -188,19 +188,20 @@ def decompose(m: F64) -> tuple[F64, F64, F64, F64]:
         q, upper = q * (-1.0, 1.0, 1.0), upper * np.array([[-1.0], [1.0], [1.0]])
     scale = np.diag(upper).copy()
     shear = np.array([upper[0, 1] / scale[1], upper[0, 2] / scale[2], upper[1, 2] / scale[2]])
-    return m[:, 3].copy(), _quaternion(q), scale, np.where(np.abs(shear) < 1e-14, 0.0, shear)
+    return m[:, 3].copy(), quaternions(q[None])[0], scale, np.where(np.abs(shear) < 1e-14, 0.0, shear)
 
 
-def _quaternion(r: F64) -> F64:
-    """Unit quaternion x, y, z, w of a rotation (3, 3), by its largest component (S. Shepperd, 1978)."""
-    squares = np.array([1 + r[0, 0] - r[1, 1] - r[2, 2], 1 - r[0, 0] + r[1, 1] - r[2, 2],
-                        1 - r[0, 0] - r[1, 1] + r[2, 2], 1 + np.trace(r)])  # fmt: skip
-    k = int(np.argmax(squares))
-    xy, xz, yz = r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[1, 2] + r[2, 1]
-    wx, wy, wz = r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]
-    row = ((squares[0], xy, xz, wx), (xy, squares[1], yz, wy), (xz, yz, squares[2], wz), (wx, wy, wz, squares[3]))[k]
-    q = np.array(row) / (2 * np.sqrt(squares[k]))
-    return np.asarray(q / np.linalg.norm(q) * (-1.0 if q[3] < 0 else 1.0))
+def quaternions(r: F64) -> F64:
+    """Unit quaternions (n, 4) x, y, z, w, with w >= 0, of rotations (n, 3, 3), by the largest component of each
+    (S. Shepperd, 1978)."""
+    trace = np.einsum("nii->n", r)
+    squares = 1.0 + np.concatenate([2.0 * np.einsum("nii->ni", r) - trace[:, None], trace[:, None]], axis=1)
+    xy, xz, yz = r[:, 0, 1] + r[:, 1, 0], r[:, 0, 2] + r[:, 2, 0], r[:, 1, 2] + r[:, 2, 1]
+    wx, wy, wz = r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1]
+    sx, sy, sz, sw = squares.T
+    rows = np.array([(sx, xy, xz, wx), (xy, sy, yz, wy), (xz, yz, sz, wz), (wx, wy, wz, sw)])
+    q = rows[squares.argmax(axis=1), :, np.arange(len(r))]
+    return np.asarray(units(q) * np.where(q[:, 3:] < 0, -1.0, 1.0))
 
 
 def look_at(eye: Sequence[float], target: Sequence[float], up: Sequence[float] = (0.0, 1.0, 0.0)) -> F64:
@@ -214,6 +215,7 @@ def look_at(eye: Sequence[float], target: Sequence[float], up: Sequence[float] =
     return np.stack([x, np.cross(z, x), z, np.asarray(eye, np.float64)], axis=1)
 
 
-def _unit(v: F64) -> F64:
+def units(v: F64) -> F64:
+    """Rows (n, 3 or 4) of unit length; NaN for rows without one."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(v / np.sqrt(np.einsum("ij,ij->i", v, v))[:, None])

@@ -43,6 +43,7 @@ from studio.ui.board_paint import (
 from studio.ui.expressions import understand
 from studio.ui.i18n import say, tr, translated
 from studio.ui.panel import Desk
+from studio.ui.qt_events import claimed
 
 _WHEEL_S = 0.8  # turns of a wheel within this time are one gesture
 _NOTCH = 1.0 / 3.0  # stops of a wheel's notch or of an arrow key
@@ -344,11 +345,8 @@ class BoardCanvas(QWidget):
     # --- the keyboard ------------------------------------------------------------------------------------------------
     def event(self, event: QEvent) -> bool:
         """Keys of the strips come before shortcuts of the same keys; tool tips are of what is under the pointer."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            assert isinstance(event, QKeyEvent)
-            if self._meaning(event) is not None:
-                event.accept()
-                return True
+        if claimed(event, lambda key: self._meaning(key) is not None):
+            return True
         if event.type() == QEvent.Type.ToolTip:
             assert isinstance(event, QHelpEvent)
             self._tip(event)

@@ -22,6 +22,7 @@ from studio.scene import expression_edits as edits
 from studio.ui import theme
 from studio.ui.i18n import say, tr
 from studio.ui.panel import Desk
+from studio.ui.qt_events import claimed
 
 SIDE, SLIDER = 104, 18
 _FINE = 0.1
@@ -261,13 +262,15 @@ class GazePad(QWidget):
         self._wheel = (now, gesture, to)
         self._put(gesture, to)
 
+    def _claims(self, event: QKeyEvent) -> bool:
+        return event.key() in _ARROWS or (event.key() == Qt.Key.Key_Escape and self._drag is not None)
+
     def event(self, event: QEvent) -> bool:
         """Arrows come before shortcuts; a tip says what the pad does."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            assert isinstance(event, QKeyEvent)
-            if event.key() in _ARROWS or (event.key() == Qt.Key.Key_Escape and self._drag is not None):
-                event.accept()
-                return True
+        if claimed(
+            event, lambda key: key.key() in _ARROWS or (key.key() == Qt.Key.Key_Escape and self._drag is not None)
+        ):
+            return True
         if event.type() == QEvent.Type.ToolTip:
             assert isinstance(event, QHelpEvent)
             told = {

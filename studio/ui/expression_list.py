@@ -49,6 +49,7 @@ from studio.ui.expression_rows import Row, rows_of
 from studio.ui.expressions import understand
 from studio.ui.i18n import say, translated
 from studio.ui.panel import Desk
+from studio.ui.qt_events import claimed
 
 Index = QModelIndex | QPersistentModelIndex
 _WHEEL_S = 0.8  # turns of a wheel within this time are one gesture
@@ -371,11 +372,8 @@ class ControlList(QListView):
     # --- the keyboard ------------------------------------------------------------------------------------------------
     def event(self, event: QEvent) -> bool:
         """Keys of the list come before shortcuts of the same keys; tips are of what is under the pointer."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            assert isinstance(event, QKeyEvent)
-            if self._meaning(event) is not None:
-                event.accept()
-                return True
+        if claimed(event, lambda key: self._meaning(key) is not None):
+            return True
         return super().event(event)
 
     def viewportEvent(self, event: QEvent) -> bool:

@@ -38,6 +38,7 @@ from studio.ui.light_table_columns import SWITCHES, column
 from studio.ui.light_table_drags import Drag, Fill, Paint, Scrub
 from studio.ui.light_table_rows import GROUP, Row
 from studio.ui.light_table_tree import CellTree
+from studio.ui.qt_events import claimed
 
 Index = QModelIndex | QPersistentModelIndex
 _FLAGS = QItemSelectionModel.SelectionFlag
@@ -271,13 +272,12 @@ class LightTable(CellTree):
     def event(self, event: QEvent) -> bool:
         """While the table has the keyboard, cells are copied and pasted, "select all" means the rows that it lists,
         and digits are typed into cells."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            standard = QKeySequence.StandardKey
-            mine = any(event.matches(key) for key in (standard.SelectAll, standard.Copy, standard.Paste))
-            if mine or self._types(event) or (event.key() == Qt.Key.Key_Escape and self._drag is not None):
-                event.accept()
-                return True
-        return super().event(event)
+        return claimed(event, self._claims) or super().event(event)
+
+    def _claims(self, event: QKeyEvent) -> bool:
+        standard = QKeySequence.StandardKey
+        mine = any(event.matches(key) for key in (standard.SelectAll, standard.Copy, standard.Paste))
+        return mine or self._types(event) or (event.key() == Qt.Key.Key_Escape and self._drag is not None)
 
     def _types(self, event: QKeyEvent) -> bool:
         """Whether a key begins typing into the current cell."""

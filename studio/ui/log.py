@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from studio.commands.watching import Watched
 from studio.errors import StudioError
 from studio.resources import data_folder
 
@@ -25,12 +26,11 @@ class Log:
     def __init__(self, path: Path | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT)
         self.path = path or log_file()
-        self._watchers: list[Callable[[str], None]] = []
+        self._watched = Watched[str]()
 
     def watch(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call `callback` with each line, until the function that this returns is called."""
-        self._watchers.append(callback)
-        return lambda: self._watchers.remove(callback)
+        return self._watched.watch(callback)
 
     def info(self, text: str) -> None:
         """Note something."""
@@ -49,8 +49,7 @@ class Log:
         for row in text.rstrip().splitlines():
             line = f"{time.strftime('%H:%M:%S')}  {kind:<7}  {row}"
             self.lines.append(line)
-            for callback in tuple(self._watchers):
-                callback(line)
+            self._watched.tell(line)
 
     def _write(self, text: str) -> None:
         try:

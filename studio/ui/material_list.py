@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QDrag, QFontMetrics, QImage, QKeyEvent, QKeySequence, QPainter, QPainterPath, QPixmap
+from PySide6.QtGui import QDrag, QFontMetrics, QImage, QKeySequence, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from studio.commands.registry import N_
@@ -23,6 +23,7 @@ from studio.scene.entities import Id
 from studio.ui import theme
 from studio.ui.i18n import say
 from studio.ui.material_model import ID_ROLE, LOST_ROLE, PICTURE_ROLE, USERS_ROLE, MaterialModel, used_text
+from studio.ui.qt_events import claimed
 
 _ROW, _PICTURE, _GAP = 40, 34, 6
 
@@ -171,11 +172,10 @@ class MaterialList(QListView):
 
     def event(self, event: QEvent) -> bool:
         """While the list has the keyboard, its own keys are its own."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            own = (QKeySequence.StandardKey.SelectAll, QKeySequence.StandardKey.Copy, QKeySequence.StandardKey.Paste)
-            if any(event.matches(key) for key in own) or event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_F2):
-                event.accept()
-                return True
+        own = (QKeySequence.StandardKey.SelectAll, QKeySequence.StandardKey.Copy, QKeySequence.StandardKey.Paste)
+        keys = (Qt.Key.Key_Delete, Qt.Key.Key_F2)
+        if claimed(event, lambda key: any(key.matches(each) for each in own) or key.key() in keys):
+            return True
         return super().event(event)
 
     def startDrag(self, actions: Qt.DropAction) -> None:

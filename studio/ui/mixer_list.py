@@ -44,6 +44,7 @@ from studio.ui.color_edit import Color, ColorEdit, seen
 from studio.ui.expressions import understand
 from studio.ui.i18n import say
 from studio.ui.mixer_model import COLOUR, GAIN, ICONS, LOCK, MUTE, NAME, SHARE, SOLO, Index, MixModel, Row, tokens
+from studio.ui.qt_events import claimed
 
 REACH_STOPS = 6.0  # from the middle of a fader to its ends
 _WIDTHS = {MUTE: 23, SOLO: 23, LOCK: 23, GAIN: 122, COLOUR: 54, SHARE: 84}
@@ -336,11 +337,8 @@ class MixList(QTableView):
     # --- keys and editors --------------------------------------------------------------------------------------------
     def event(self, event: QEvent) -> bool:
         """Keys of the strips are no shortcuts of the window meanwhile."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            assert isinstance(event, QKeyEvent)
-            if not event.modifiers() and event.text().lower() in ("m", "s", "l", "+", "-"):
-                event.accept()
-                return True
+        if claimed(event, lambda key: not key.modifiers() and key.text().lower() in ("m", "s", "l", "+", "-")):
+            return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

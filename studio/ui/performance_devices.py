@@ -35,6 +35,7 @@ from studio.ui import theme
 from studio.ui.bars import Menu, number
 from studio.ui.i18n import say, tr, translated
 from studio.ui.number_edit import Range
+from studio.ui.qt_events import claimed
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -195,8 +196,7 @@ class DeviceList(QListView):
 
     def event(self, event: QEvent) -> bool:
         """Delete is the list's own key while it has the focus."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _KEYS:
-            event.accept()
+        if claimed(event, lambda key: key.key() in _KEYS):
             return True
         return super().event(event)
 

@@ -31,6 +31,7 @@ from studio.ui import theme
 from studio.ui.bridge import Bridge
 from studio.ui.i18n import say, tr
 from studio.ui.performance_strip import BINS, clock, paint_activity
+from studio.ui.qt_events import claimed
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -207,8 +208,7 @@ class TakeList(QListView):
     # --- the hand ----------------------------------------------------------------------------------------------------
     def event(self, event: QEvent) -> bool:
         """The list's own keys are no shortcuts of the window while it has the focus."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _COMMANDS:
-            event.accept()
+        if claimed(event, lambda key: key.key() in _COMMANDS):
             return True
         return super().event(event)
 

@@ -21,6 +21,7 @@ from studio.commands.registry import N_
 from studio.figure.capture.frames import F64
 from studio.ui import theme
 from studio.ui.i18n import say
+from studio.ui.qt_events import claimed
 
 BINS = 240
 _HEIGHT = 74
@@ -170,8 +171,7 @@ class TakeStrip(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """The strip's own keys are no shortcuts of the window while it has the focus."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _KEYS:
-            event.accept()
+        if claimed(event, lambda key: key.key() in _KEYS):
             return True
         return super().event(event)
 

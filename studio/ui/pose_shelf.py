@@ -58,6 +58,7 @@ from studio.ui.i18n import say, tr, translated
 from studio.ui.panel import Desk
 from studio.ui.pose_face import paint_face
 from studio.ui.pose_pictures import PosePictures
+from studio.ui.qt_events import claimed
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -247,13 +248,15 @@ class PoseList(QListView):
             self._desk.tell_fault(fault)
 
     # --- the keyboard ------------------------------------------------------------------------------------------------
+    def _claims(self, event: QKeyEvent) -> bool:
+        return event.key() in _KEYS or (event.key() == Qt.Key.Key_Escape and self._drag is not None)
+
     def event(self, event: QEvent) -> bool:
         """Keys of the shelf come before shortcuts of the same keys."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            assert isinstance(event, QKeyEvent)
-            if event.key() in _KEYS or (event.key() == Qt.Key.Key_Escape and self._drag is not None):
-                event.accept()
-                return True
+        if claimed(
+            event, lambda key: key.key() in _KEYS or (key.key() == Qt.Key.Key_Escape and self._drag is not None)
+        ):
+            return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

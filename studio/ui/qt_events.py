@@ -6,7 +6,9 @@ pick never misses by a fraction on a screen at 125 %.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, Qt
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QCursor, QKeyEvent, QMouseEvent, QWheelEvent
 
 from studio.viewport.tools.events import Button, KeyEvent, PointerEvent, WheelEvent
@@ -53,6 +55,15 @@ _CURSORS = {
     "fly": Qt.CursorShape.CrossCursor,
     "cross": Qt.CursorShape.CrossCursor,
 }
+
+
+def claimed(event: QEvent, mine: Callable[[QKeyEvent], bool]) -> bool:
+    """Whether a key is taken by a widget before it becomes a shortcut of the window: called first in `event`, which is
+    done where this is True. `mine` says which keys the widget wants."""
+    if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent) or not mine(event):
+        return False
+    event.accept()
+    return True
 
 
 def device_size(width: float, height: float, ratio: float) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import pytest
 
 from studio.assets import demo
 from studio.assets.demo import shapes
-from studio.assets.demo.dressing import aim, compose, turn
+from studio.assets.demo.dressing import aim
 from studio.errors import UsageError
 from studio.scene.entities import Camera, MeshObject
 from studio.scene.flatten import flatten
@@ -135,8 +135,3 @@ def test_aim_looks_at_its_target(target: tuple[float, float, float]) -> None:
     x, y, z, w = aim((0.0, 0.0, 0.0), target)
     forward = -np.array([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)])
     assert forward == pytest.approx(np.array(target) / np.linalg.norm(target), abs=1e-9)
-
-
-def test_two_quarter_turns_compose_to_a_half_turn() -> None:
-    quarter = turn((0, 1, 0), 90)
-    assert compose(quarter, quarter) == pytest.approx(turn((0, 1, 0), 180))

@@ -12,8 +12,9 @@ from studio.errors import BadAsset
 from studio.figure.capture import simulator
 from studio.figure.capture.retarget import Chain, Channel, Profile, Remap, Smoothing, calibrated
 from studio.figure.capture.smoothing import OneEuro, Pipeline, posed
-from studio.figure.capture.turns import composed, product, relative, rotation_of, taken_apart, turn_of
+from studio.figure.capture.turns import composed, relative, rotation_of, taken_apart, turn_of
 from studio.scene.arkit import ARKIT, INDEX, mirrored
+from studio.scene.turns import product
 
 STILL = Smoothing(on=False)
 

@@ -7,6 +7,7 @@ Equal shapes share one mesh. Everything is deterministic: the ids are the names,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,39 +20,14 @@ from studio.scene.geometry import Image, Mesh, make_image, make_mesh
 from studio.scene.lights import Light
 from studio.scene.materials import Material, Texture
 from studio.scene.scene import Scene
-
-Vec3 = tuple[float, float, float]
-Quat = tuple[float, float, float, float]
-NO_TURN: Quat = (0.0, 0.0, 0.0, 1.0)
+from studio.scene.transforms import look_at, quaternions
+from studio.scene.turns import UNTURNED, Quat, Vec3
 
 
-def aim(eye: ArrayLike, target: ArrayLike) -> Quat:
+def aim(eye: Sequence[float], target: Sequence[float]) -> Quat:
     """The rotation that makes -z look from `eye` to `target`, with y as near to up as can be."""
-    z = np.asarray(eye, np.float64) - np.asarray(target, np.float64)
-    z /= np.linalg.norm(z)
-    up = np.array([0.0, 1.0, 0.0]) if abs(z[1]) < 0.9999 else np.array([0.0, 0.0, 1.0])
-    x = np.cross(up, z)
-    x /= np.linalg.norm(x)
-    return _quaternion(np.stack([x, np.cross(z, x), z], 1))
-
-
-def turn(axis: ArrayLike, degrees: float) -> Quat:
-    """The rotation about an axis through the origin."""
-    a = np.asarray(axis, np.float64)
-    x, y, z = a / np.linalg.norm(a) * np.sin(np.radians(degrees) / 2)
-    return (float(x), float(y), float(z), float(np.cos(np.radians(degrees) / 2)))
-
-
-def compose(a: Quat, b: Quat) -> Quat:
-    """The rotation b followed by the rotation a."""
-    ax, ay, az, aw = a
-    bx, by, bz, bw = b
-    return (
-        aw * bx + ax * bw + ay * bz - az * by,
-        aw * by - ax * bz + ay * bw + az * bx,
-        aw * bz + ax * by - ay * bx + az * bw,
-        aw * bw - ax * bx - ay * by - az * bz,
-    )
+    x, y, z, w = quaternions(look_at(eye, target)[None, :, :3])[0].tolist()
+    return x, y, z, w
 
 
 class Stage:
@@ -89,7 +65,7 @@ class Stage:
         return Texture(image=self.image(name, pixels, colour_space), **fields)
 
     def place(
-        self, name: str, shape: Shape, material: str, *, at: Vec3 = (0, 0, 0), rotation: Quat = NO_TURN, **fields: Any
+        self, name: str, shape: Shape, material: str, *, at: Vec3 = (0, 0, 0), rotation: Quat = UNTURNED, **fields: Any
     ) -> str:
         """A mesh of one material at a place; returns its id."""
         mesh = make_mesh(shape.positions, shape.triangles, normals=shape.normals, uv0=shape.uv, where=name)
@@ -98,7 +74,7 @@ class Stage:
             MeshObject, name, mesh=mesh.key, materials=(material,), translation=_vec3(at), rotation=rotation, **fields
         )
 
-    def lamp(self, kind: str, name: str, *, at: Vec3 = (0, 0, 0), rotation: Quat = NO_TURN, **fields: Any) -> str:
+    def lamp(self, kind: str, name: str, *, at: Vec3 = (0, 0, 0), rotation: Quat = UNTURNED, **fields: Any) -> str:
         """A light of one of the kinds of `studio.scene.lights`; a temperature_k given is used. Returns its id."""
         if "temperature_k" in fields:
             fields["use_temperature"] = True
@@ -148,25 +124,3 @@ class Stage:
 def _vec3(v: ArrayLike) -> Vec3:
     x, y, z = (float(c) for c in np.asarray(v, np.float64))
     return (x, y, z)
-
-
-def _quaternion(m: NDArray[np.float64]) -> Quat:
-    """The unit quaternion of a rotation matrix, from its largest component (Shepperd 1978)."""
-    squares = np.array(
-        [
-            1 + m[0, 0] - m[1, 1] - m[2, 2],
-            1 - m[0, 0] + m[1, 1] - m[2, 2],
-            1 - m[0, 0] - m[1, 1] + m[2, 2],
-            1 + np.trace(m),
-        ]
-    )
-    k = int(squares.argmax())
-    q = np.empty(4)
-    q[k] = np.sqrt(squares[k]) / 2
-    skew = np.array([m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])
-    if k == 3:
-        q[:3] = skew / (4 * q[3])
-    else:
-        i, j = (k + 1) % 3, (k + 2) % 3
-        q[i], q[j], q[3] = (m[i, k] + m[k, i]) / (4 * q[k]), (m[j, k] + m[k, j]) / (4 * q[k]), skew[k] / (4 * q[k])
-    return (float(q[0]), float(q[1]), float(q[2]), float(q[3]))

@@ -121,11 +121,11 @@ def _cloth_and_clay(stage: Stage) -> None:
 def _camera(stage: Stage) -> str:
     """A slow dolly towards the sphere, easing in and out, that keeps it in focus."""
     eyes = np.array([[-1.05, 1.12, 7.9], [-0.3, 1.28, 6.4]])
-    target = np.array([0.0, 1.85, -1.6])
+    target = (0.0, 1.85, -1.6)
     camera = stage.camera(
         "camera",
         eye=(-1.05, 1.12, 7.9),
-        target=(0.0, 1.85, -1.6),
+        target=target,
         focal_length_mm=34.0,
         f_stop=1.4,
         blades=7,
@@ -137,6 +137,6 @@ def _camera(stage: Stage) -> str:
     path = (1 - ease) * eyes[0] + ease * eyes[1]
     frames = 1 + (FRAMES - 1) * t
     stage.animate(camera, "translation", frames, path)
-    stage.animate(camera, "rotation", frames, [aim(eye, target) for eye in path], rotation=True)
+    stage.animate(camera, "rotation", frames, [aim(eye, target) for eye in path.tolist()], rotation=True)
     stage.animate(camera, "focus_distance_m", frames, np.linalg.norm(path - FOCUS, axis=1) - 0.5)
     return camera

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.assets.demo.dressing import Stage, Vec3, aim, turn
+from studio.assets.demo.dressing import Stage, aim
 from studio.assets.demo.shapes import box, join
 from studio.assets.demo.surfaces import clouds, night_sky, paint
+from studio.scene.turns import Vec3, about
 
 FOCUS: Vec3 = (0.0, 2.12, -1.6)  # the middle of the armillary sphere
 
@@ -111,7 +112,7 @@ def _arcade(stage: Stage) -> None:
                 "cylinder",
                 "tube",
                 at=(side * 4.1, 4.62, 7.6 - 2.6 * k),
-                rotation=turn((0, 1, 0), 90),
+                rotation=about((0, 1, 0), 90),
                 radius_m=0.013,
                 length_m=1.1,
                 intensity=75.0,

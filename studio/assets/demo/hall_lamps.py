@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.assets.demo.dressing import Stage, turn
+from studio.assets.demo.dressing import Stage
 from studio.assets.demo.hall_fixtures import FOCUS, build_in
 from studio.assets.demo.props import candle, paper_lantern
 from studio.assets.demo.shapes import hanging, join, lathe, tube
+from studio.scene.turns import about
 
 LOOP = 48  # frames after which every flicker and sway repeats
 
@@ -46,7 +47,7 @@ def _lanterns(stage: Stage) -> None:
     for k, (x, y, z) in enumerate(places):
         radius = rng.uniform(0.13, 0.24)
         kind = papers[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
-        lean = turn((0.3, 0, 1), 4.0), turn((0.3, 0, 1), -4.0)
+        lean = about((0.3, 0, 1), 4.0), about((0.3, 0, 1), -4.0)
         start = -(k % 12)
         for name, shape, material in (("lantern", paper, kind), ("lantern cap", caps, "iron")):
             hung = stage.place(name, shape, material, at=(x, y, z), scale=(radius, radius, radius))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.assets.demo.dressing import Stage, aim, turn
+from studio.assets.demo.dressing import Stage, aim
 from studio.assets.demo.props import candle, paper_lantern, vase
 from studio.assets.demo.shapes import Shape, box, hanging, join, lathe, quad, sheet, tube
 from studio.assets.demo.surfaces import add_sun, clouds, flagstones, night_sky, paint
 from studio.scene.scene import Scene
+from studio.scene.turns import about
 
 FRAMES = 24
 
@@ -159,7 +160,7 @@ def _lamps(stage: Stage) -> None:
             "cylinder",
             "eaves tube",
             at=at,
-            rotation=turn((0, 1, 0), 90),
+            rotation=about((0, 1, 0), 90),
             radius_m=0.012,
             length_m=0.5,
             intensity=120.0,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.assets.demo.dressing import Stage, Vec3, compose, turn
+from studio.assets.demo.dressing import Stage
 from studio.assets.demo.shapes import Shape, box, join, lathe, sphere, torus, tube
+from studio.scene.turns import Vec3, about, product
 
 
 def paper_lantern(*, ribs: int = 9) -> Shape:
@@ -106,8 +107,8 @@ def armillary(stage: Stage, at: Vec3, radius: float, *, metal: str, ball: str, f
                 *(sphere(0.05 * radius, segments=20).moved((s * size, 0, 0)) for s in (-1, 1)),
             ]
         )
-        leaning = turn((1, 0, 0.4 * k), lean)
-        poses = [compose(turn((0, 1, 0), float(a)), leaning) for a in 12 * (-1) ** k * (1 + k) * swing]
+        leaning = about((1, 0, 0.4 * k), lean)
+        poses = [product(about((0, 1, 0), float(a)), leaning) for a in 12 * (-1) ** k * (1 + k) * swing]
         ring = stage.place("ring", band.turned("x", 90), metal, at=at, rotation=poses[0])
         stage.animate(ring, "rotation", keys, poses, rotation=True, post="loop")
     axis = np.array([[0, -1.25, 0.0], [0.001, 0, 0.0], [0, 1.25, 0.0]]) * radius

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from studio.assets.demo.dressing import Stage, aim, turn
+from studio.assets.demo.dressing import Stage, aim
 from studio.assets.demo.props import paper_lantern, vase
 from studio.assets.demo.shapes import Shape, box, join, quad, sphere
 from studio.scene.scene import Scene
+from studio.scene.turns import about
 
 COLUMNS, ROWS = 6, 4
 SIZE, HEIGHT, WALL = 4.0, 2.8, 0.16
@@ -80,7 +81,7 @@ def _walls(stage: Stage) -> None:
     stage.place("floor", quad(middle, (0, 0, depth / 2), (width / 2, 0, 0)), "oak")
     stage.place("ceiling", quad((middle[0], HEIGHT, middle[2]), (width / 2, 0, 0), (0, 0, depth / 2)), "plaster")
     door, blind = _doorway(), box((SIZE, HEIGHT, WALL), (0, HEIGHT / 2, 0))
-    quarter = turn((0, 1, 0), 90)
+    quarter = about((0, 1, 0), 90)
     for row in range(ROWS + 1):
         for column in range(COLUMNS):
             outer = row in (0, ROWS)
@@ -117,7 +118,7 @@ def _furnish(stage: Stage, x: float, z: float, *, side: int) -> None:
 
 def _light(stage: Stage, x: float, z: float, *, side: int, tint: tuple[float, float, float]) -> None:
     """The seven fixed lamps of a room."""
-    down, upright = turn((1, 0, 0), -90), turn((0, 0, 1), 90)
+    down, upright = about((1, 0, 0), -90), about((0, 0, 1), 90)
     ceiling = HEIGHT - 0.01
     stage.lamp("rectangle", "panel", at=(x, ceiling, z - 0.6), rotation=down, color=tint, **PANEL)
     stage.lamp("disk", "downlight", at=(x, ceiling, z + 1.0), rotation=down, **DOWNLIGHT)

@@ -11,26 +11,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.scene.turns import UNTURNED, Quat, Vec3, product
+
 F64 = NDArray[np.float64]
-Vec3 = tuple[float, float, float]
-Quat = tuple[float, float, float, float]
-
-
-def product(a: Quat, b: Quat) -> Quat:
-    """The rotation that turns by `b` first and then by `a`."""
-    ax, ay, az, aw = a
-    bx, by, bz, bw = b
-    return (
-        aw * bx + ax * bw + ay * bz - az * by,
-        aw * by - ax * bz + ay * bw + az * bx,
-        aw * bz + ax * by - ay * bx + az * bw,
-        aw * bw - ax * bx - ay * by - az * bz,
-    )
 
 
 def composed(angles_deg: Vec3, order: str) -> Quat:
     """The rotation of angles about x, y, z that are applied in the order of their letters."""
-    out: Quat = (0.0, 0.0, 0.0, 1.0)
+    out = UNTURNED
     for letter in order:
         axis = "xyz".index(letter)
         half = math.radians(angles_deg[axis]) / 2.0

@@ -21,8 +21,9 @@ import numpy as np
 from studio.figure.capture import osc
 from studio.figure.capture.frames import COUNT, MOST_WEIGHT, FaceFrame, Quat, Vec3, frozen
 from studio.figure.capture.malformed import Malformed
-from studio.figure.capture.turns import product, rotation_of, turn_of
+from studio.figure.capture.turns import rotation_of, turn_of
 from studio.scene.arkit import ARKIT, INDEX
+from studio.scene.turns import product
 
 PORT = 39539
 _MOST_NAMES = 256

@@ -21,12 +21,13 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from studio.scene.animation import quaternion_product
 from studio.scene.entities import Camera, Entity, Id
 from studio.scene.flat import FlatScene
 from studio.scene.lights import Light
 from studio.scene.placement import Placement, placement
 from studio.scene.scene import Scene
-from studio.scene.transforms import Bool, columns, decompose, inverse, multiply, rigid, sound
+from studio.scene.transforms import Bool, columns, decompose, inverse, multiply, rigid, sound, units
 
 F64 = NDArray[np.float64]
 Fields = dict[Id, dict[str, Any]]  # new values of fields, by entity
@@ -132,7 +133,7 @@ def turned(them: Movers, axes: ArrayLike, angle: float, pivots: ArrayLike) -> Fi
     own *= np.where(np.linalg.det(linear) < 0, -1.0, 1.0)[:, None]  # a mirrored parent turns the other way round
     step = np.concatenate([own * np.sin(angle / 2), np.full((n, 1), np.cos(angle / 2))], axis=1)
     before = columns([e.rotation for e in them.entities], n, 4)
-    out = _columns_of(them, translation=translation, rotation=quaternion_product(step, before), where=even)
+    out = _columns_of(them, translation=translation, rotation=units(quaternion_product(step, before)), where=even)
     for i in np.flatnonzero(~even).tolist():
         to = (them.origins[i] + turn[i] @ arm[i] - arm[i])[:, None]
         world = np.concatenate([turn[i] @ them.world[i, :, :3], to], axis=1)
@@ -219,22 +220,6 @@ def rotations(axes: F64, angle: float) -> F64:
     return np.asarray(np.eye(3) + np.sin(angle) * k + (1.0 - np.cos(angle)) * (k @ k))
 
 
-def quaternion_product(a: F64, b: F64) -> F64:
-    """(n, 4) products a * b of quaternions x, y, z, w, unit."""
-    ax, ay, az, aw = a.T
-    bx, by, bz, bw = b.T
-    out = np.stack(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ],
-        axis=1,
-    )
-    return _unit_rows(out)
-
-
 def _translations(them: Movers, shift: F64) -> F64:
     """(n, 3) own translations after a displacement (n, 3) in the world; exactly as before where that is 0."""
     before = columns([e.translation for e in them.entities], len(them.ids), 3)
@@ -297,7 +282,3 @@ def _columns_of(them: Movers, *, where: Bool | None = None, **columns_: F64) -> 
 
 def _unit(v: F64) -> F64:
     return np.asarray(v / np.linalg.norm(v))
-
-
-def _unit_rows(v: F64) -> F64:
-    return np.asarray(v / np.linalg.norm(v, axis=1, keepdims=True))
