@@ -68,6 +68,7 @@ class Shadows:
         self._sky: Sky | None = None
         self.sky_count = self.sky_first = 0  # draws of the sky in this sample, and the texel of the first's record
         self.sky_toward = self.sky_light = np.zeros((0, 3))
+        self.sky_lamps = np.zeros(0, np.int64)  # the dome of each draw, among the lights without bounds
         self._next = 0  # whose turn it is to be drawn from another point
         self._forget(0)
 
@@ -311,7 +312,8 @@ class Shadows:
         """Draw the maps of this sample's directions of the sky."""
         assert self.sources is not None and self._sky is not None
         at = np.flatnonzero(self.sources.sky)
-        toward, self.sky_light = draws_of(self._sky, turn)
+        toward, self.sky_light, domes = draws_of(self._sky, turn)
+        self.sky_lamps = np.searchsorted(self._scene.lamps.infinite, domes)
         centre, axes, near = self.sources.centre.copy(), self.sources.axes.copy(), self.sources.near.copy()
         for i, d in zip(at.tolist(), toward):
             centre[i], axes[i], near[i] = slab(*frame_along(-d), self._bounds)
@@ -383,6 +385,7 @@ class Shadows:
             "sky_first": self.sky_first,
             "sky_toward": _padded(self.sky_toward),
             "sky_light": _padded(self.sky_light),
+            "sky_lamps": tuple(np.resize(self.sky_lamps, DRAWS).tolist()),
         }
 
     def use(self) -> None:

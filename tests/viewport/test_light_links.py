@@ -12,23 +12,26 @@ from benchmarks.stand.balls import round_mesh, sheet
 from studio.scene.entities import Camera, MeshObject
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten
+from studio.scene.geometry import Mesh
 from studio.scene.lights import Light
 from studio.scene.materials import Material
 from studio.scene.scene import Scene
+from studio.scene.turns import about
 from studio.viewport.camera import ViewCamera
 from studio.viewport.device import Device
 from studio.viewport.lamps import Lamps, key_colour, lamp_keys, link_words
 from studio.viewport.renderer import Renderer
 from studio.viewport.targets import Target
-from studio.viewport.view import Look, Mode
+from studio.viewport.view import Look, Mode, Quality
 from tests.render.light_stage import flat_scene, light
 
 SIZE = 64
 LEFT, RIGHT = (12, 32), (52, 32)  # pixels on either ball
+STILL = 64  # samples of a view at rest
 LOOK = Look(background=(0.0, 0.0, 0.0), shadows=False)
 
 
-def two_balls(*lights: Light, glossy: bool = False) -> FlatScene:
+def two_balls(*lights: Light | Mesh | MeshObject, glossy: bool = False) -> FlatScene:
     """Two balls side by side, seen from the front."""
     shape = round_mesh(24, 32, radius=0.8)
     grey = Material(id="grey", specular_weight=float(glossy))
@@ -104,6 +107,35 @@ def test_lights_linked_apart_do_not_mix(renderer: Renderer, target: Target) -> N
             renderer, target, two_balls(*(Light(**_fields(one) | change) for one in kept), glossy=True)
         )  # fmt: skip
         assert at(both, pixel) == pytest.approx(at(alone, pixel), rel=5e-3), name
+
+
+@pytest.mark.parametrize("ratio", [1.0, 3.0])
+def test_what_is_blocked_of_a_dome_is_taken_from_those_that_it_shines_on(
+    renderer: Renderer, target: Target, ratio: float
+) -> None:
+    """A roof over both balls; beside the dome of the right one there is another, of the left one alone."""
+    roof = sheet(5.0, 5.0, 1)
+    turned = about((1.0, 0.0, 0.0), 90.0)
+    over = MeshObject(id="roof", mesh=roof.key, materials=("grey",), translation=(0.0, 1.2, 0.0), rotation=turned)
+
+    def rest(*lights: Light) -> np.ndarray:
+        flat = two_balls(*lights, roof, over)
+        renderer.sync(flat)
+        look = dataclasses.replace(LOOK, shadows=True)
+        for _ in range(STILL):
+            camera = ViewCamera.of(flat.camera)
+            renderer.draw(target, camera, look, quality=Quality.STILL, shadow_seconds=60.0, samples=STILL)
+        return target.read_linear()
+
+    right = lamp("cool", "dome", light_link_mode="only", light_links=("right",))
+    left = lamp("warm", "dome", light_link_mode="only", light_links=("left",), intensity=100.0 * ratio)
+    top = RIGHT[0], RIGHT[1] - 8
+    alone, both = at(rest(right), top), at(rest(right, left), top)
+    open_air = at(shown(renderer, target, two_balls(right)), top)
+    assert alone < 0.7 * open_air, "the roof takes some of it"
+    assert both == pytest.approx(alone, abs=0.15 * open_air), (
+        "some 256 draws, of which this dome has a half or a quarter"
+    )
 
 
 def _fields(one: Light) -> dict[str, object]:

@@ -173,12 +173,20 @@ uniform int sky_count;       // draws of the sky in this sample of a view at res
 uniform int sky_first;       // texel of the first one's record
 uniform vec3 sky_toward[4];
 uniform vec3 sky_light[4];   // radiance over density and number of draws
+uniform ivec4 sky_lamps;     // which of the lights without bounds each draw is of
+
+// Whether the dome of a draw shines on this surface.
+bool sky_shines(int draw) {
+    int lamp = sky_lamps[draw];
+    return (linked_word(grid_words.x + grid_words.y + lamp / 32) >> (lamp & 31) & 1u) != 0u;
+}
 
 #if MODE == 5
 // The luminance of this sample's draws of the sky: what of them is blocked, all of them.
 vec2 drawn_sky(Closure c, vec3 P, vec2 noise) {
     vec2 sum = vec2(0.0);
     for (int k = 0; k < sky_count; k++) {
+        if (!sky_shines(k)) continue;
         vec3 diffuse, specular;
         evaluate(c, sky_toward[k], diffuse, specular);
         vec3 value = sky_light[k] * (diffuse + specular);
@@ -196,6 +204,7 @@ vec2 drawn_sky(Closure c, vec3 P, vec2 noise) {
 vec3 blocked_sky(Closure c, vec3 P, vec2 noise) {
     vec3 sum = vec3(0.0);
     for (int k = 0; k < sky_count; k++) {
+        if (!sky_shines(k)) continue;
         vec3 diffuse, specular;
         evaluate(c, sky_toward[k], diffuse, specular);
         float broad = clamp((narrowest(c) - 0.1) * 5.0, 0.0, 1.0);
