@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,23 +191,38 @@ def arguments(doc: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Render one scene."""
-    args = arguments(__doc__)
+def run(make: Callable[[Plain], None], doc: str | None) -> None:
+    """Render the scene of the command line as `make` builds it: the picture to its file, the times to the console."""
+    args = arguments(doc)
     width, height = (int(n) for n in args.size.split("x"))
-    build(read(args.scene))
+    make(read(args.scene))
     with tempfile.TemporaryDirectory() as folder:
         exr = os.path.join(folder, "out.exr")
         settings(args, width, height, exr)
-        wall, cpu = time.perf_counter(), time.process_time()
-        bpy.ops.render.render(write_still=True)
-        seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        pixels = np.array(bpy.data.images.load(exr).pixels[:], np.float32)
-    image = pixels.reshape(height, width, 4)[::-1, :, :3]
+        seconds = timed_render()
+        image = written(exr, width, height)
     np.save(args.out, image)
-    print()  # Blender's own lines have no end
-    print(json.dumps({"seconds": seconds, "mean": float(image.mean()), "version": bpy.app.version_string}))
+    tell(seconds=seconds, mean=float(image.mean()))
+
+
+def timed_render() -> dict[str, float]:
+    """Seconds of Blender's render call."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    bpy.ops.render.render(write_still=True)
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+def written(exr: str, width: int, height: int) -> np.ndarray:
+    """The picture (h, w, 3) that Blender wrote."""
+    pixels = np.array(bpy.data.images.load(exr).pixels[:], np.float32)
+    return pixels.reshape(height, width, 4)[::-1, :, :3]
+
+
+def tell(**facts: Any) -> None:
+    """One line of JSON, after Blender's own, which have no end."""
+    print()
+    print(json.dumps({**facts, "version": bpy.app.version_string}))
 
 
 if __name__ == "__main__":
-    main()
+    run(build, __doc__)

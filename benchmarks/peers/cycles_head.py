@@ -8,11 +8,7 @@ subsurface is a random walk of fixed radius, and softboxes. Settings and clock a
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from cycles_flat import add, add_mesh, arguments, settings, turned_camera
-from exchange import Plain, read
+from cycles_flat import add, add_mesh, run, turned_camera
+from exchange import Plain
 
 
 def material_of(plain: Plain) -> Any:
@@ -51,36 +47,23 @@ def add_softbox(i: int, plain: Plain) -> None:
     add(f"l{i}", data, np.vstack([plain["matrix"], [0, 0, 0, 1]]))
 
 
-def build(scene: Plain) -> None:
-    """The scene in Blender."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+def add_head(scene: Plain) -> None:
+    """The head with the materials that its faces wear."""
     materials = [material_of(m) for m in scene["materials"]]
     mesh = add_mesh(0, {**scene["head"], "material": 0}, materials)
     for material in materials[1:]:
         mesh.materials.append(material)
     mesh.polygons.foreach_set("material_index", scene["worn"])
+
+
+def build(scene: Plain) -> None:
+    """The scene in Blender."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    add_head(scene)
     for i, light in enumerate(scene["lights"]):
         add_softbox(i, light)
     turned_camera(scene["camera"])
 
 
-def main() -> None:
-    """Render one head."""
-    args = arguments(__doc__)
-    width, height = (int(n) for n in args.size.split("x"))
-    build(read(args.scene))
-    with tempfile.TemporaryDirectory() as folder:
-        exr = os.path.join(folder, "out.exr")
-        settings(args, width, height, exr)
-        wall, cpu = time.perf_counter(), time.process_time()
-        bpy.ops.render.render(write_still=True)
-        seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        pixels = np.array(bpy.data.images.load(exr).pixels[:], np.float32)
-    image = pixels.reshape(height, width, 4)[::-1, :, :3]
-    np.save(args.out, image)
-    print()  # Blender's own lines have no end
-    print(json.dumps({"seconds": seconds, "mean": float(image.mean()), "version": bpy.app.version_string}))
-
-
 if __name__ == "__main__":
-    main()
+    run(build, __doc__)

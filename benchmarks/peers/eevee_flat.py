@@ -9,11 +9,10 @@ over the render call with the scene kept on the card (persistent data), as in a 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -21,22 +20,22 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from cycles_flat import build
-from exchange import read
+from cycles_flat import build, tell, timed_render, written
+from exchange import Plain, read
 
 
-def main() -> None:
-    """Draw one scene some times."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def run(make: Callable[[Plain], None], doc: str | None, *, shadows: bool = False) -> None:
+    """Draw the scene of the command line some times as `make` builds it; with `shadows` they need no flag."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("scene")
     parser.add_argument("out")
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--shadows", action="store_true")
+    parser.add_argument("--shadows", action="store_true", default=shadows)
     args = parser.parse_args()
     width, height = (int(n) for n in args.size.split("x"))
-    build(read(args.scene))
-    scene, seconds = bpy.context.scene, []
+    make(read(args.scene))
+    scene = bpy.context.scene
     scene.render.engine = "BLENDER_EEVEE"
     scene.eevee.taa_render_samples, scene.eevee.use_shadows = 1, args.shadows
     scene.render.resolution_x, scene.render.resolution_y = width, height
@@ -45,17 +44,11 @@ def main() -> None:
     scene.view_settings.view_transform = "Raw"
     with tempfile.TemporaryDirectory() as folder:
         scene.render.filepath = os.path.join(folder, "out.exr")
-        for _ in range(args.turns + 1):
-            wall, cpu = time.perf_counter(), time.process_time()
-            bpy.ops.render.render(write_still=True)
-            seconds.append({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu})
-        pixels = np.array(bpy.data.images.load(scene.render.filepath).pixels[:], np.float32)
-    image = pixels.reshape(height, width, 4)[::-1, :, :3]
+        seconds = [timed_render() for _ in range(args.turns + 1)]
+        image = written(scene.render.filepath, width, height)
     np.save(args.out, image)
-    print()  # Blender's own lines have no end
-    print(json.dumps({"first": seconds[0], "frames": seconds[1:], "mean": float(image.mean()),
-                      "version": bpy.app.version_string}))  # fmt: skip
+    tell(first=seconds[0], frames=seconds[1:], mean=float(image.mean()))
 
 
 if __name__ == "__main__":
-    main()
+    run(build, __doc__)
