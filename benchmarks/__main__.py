@@ -15,8 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.borrow import COLUMNS as BORROW_COLUMNS
 from benchmarks.capture import COLUMNS as CAPTURE_COLUMNS
 from benchmarks.exr import COLUMNS as EXR_COLUMNS
+from benchmarks.farm import COLUMNS as FARM_COLUMNS
+from benchmarks.farm_scale import COLUMNS as SCALE_COLUMNS
 from benchmarks.head import COLUMNS as HEAD_COLUMNS
 from benchmarks.jobs import COLUMNS as JOB_COLUMNS
 from benchmarks.layers import COLUMNS as LAYER_COLUMNS
@@ -33,7 +36,7 @@ FOLDER = Path(__file__).resolve().parent
 NAMES = (
     "start", "app", "window", "library", "bvh", "lights", "linking", "scene", "scrub",
     "curves", "figure", "capture", "table", "mixer", "viewport", "shadows", "parity", "materials", "head_view",
-    "interactive", "exr", "layers", "video", "jobs", "upload", "head", "render"
+    "interactive", "exr", "layers", "video", "jobs", "upload", "borrow", "farm", "farm_scale", "head", "render"
 )  # fmt: skip
 SCENE_COLUMNS = {"what": "what", "wall_ms": "ms", "cpu_ms": "cpu ms", "target_ms": "at most"}
 
@@ -51,8 +54,11 @@ def run(name: str) -> list[Row]:
 def columns(name: str) -> dict[str, str]:
     """The columns of a benchmark's table."""
     own = {
+        "borrow": BORROW_COLUMNS,
         "capture": CAPTURE_COLUMNS,
         "exr": EXR_COLUMNS,
+        "farm": FARM_COLUMNS,
+        "farm_scale": SCALE_COLUMNS,
         "head": HEAD_COLUMNS,
         "jobs": JOB_COLUMNS,
         "layers": LAYER_COLUMNS,

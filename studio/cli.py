@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from studio import __version__
-from studio.command_line.farm_flags import add_farm
+from studio.command_line.farm_flags import add_credentials, add_farm
 from studio.errors import StudioError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--allow-gaps", action="store_true", help="merge although tiles or samples are missing")
     _add_look(merge)
     info = add("info", "Say what a scene or a partial render holds.")
-    info.add_argument("scene", metavar="SCENE", help=".glb, .gltf, .obj, a project or a .part")
+    info.add_argument(
+        "scene", metavar="SCENE", help=".glb, .gltf, .obj, a project, a .part; or a picture, for its makers"
+    )
     _add_audit(add("audit", "Say which lights a frame could do without, and which go wrong."))
     convert = add("convert", "Convert a scene to .glb, .gltf or a project.")
     convert.add_argument("scene", metavar="IN", help=".glb, .gltf, .obj or a project")
@@ -116,6 +118,8 @@ def _add_render(render: argparse.ArgumentParser, *, writes: bool = True) -> None
     add("--skip-existing", action="store_true", help="leave frames alone whose file is there")
     add("--codec", metavar="NAME", help="of a movie: h264 (.mp4), h264-10, h265, h265-10, prores-422hq (.mov), ...")
     add("--report", metavar="NAME", help="openjd: also tell a farm's manager how far it is, on standard output")
+    if writes:
+        add_credentials(render)
     _add_reading(render)
     _add_look(render)
 

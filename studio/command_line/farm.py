@@ -16,14 +16,18 @@ import msgspec
 
 from studio.command_line import farm_places as places
 from studio.command_line import values
+from studio.command_line.authors import author_of
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
-from studio.errors import StudioError, UsageError
+from studio.errors import BadAsset, CannotWrite, StudioError, Unsupported, UsageError
 from studio.farm import session
+from studio.farm.artist import Signed, artists, signed_by
 from studio.farm.jobs import RenderJob
 from studio.farm.orders import Kind, works
+from studio.farm.request import engine_of, give_again, stands
 from studio.farm.session import Standing
+from studio.farm.signing import check_log
 from studio.farm.store import Store
 from studio.render.sequence import Job, check_outputs
 from studio.scene.scene import Scene
@@ -51,9 +55,21 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
             return serve(args, console)
         case "worker":
-            from studio.command_line.farm_nodes import worker
+            from studio.command_line.farm_worker import worker
 
             return worker(args, console)
+        case "clean":
+            from studio.command_line.farm_clean import clean
+
+            return clean(args, console)
+        case "key" | "certificate" | "credentials":
+            from studio.command_line import farm_names
+
+            return farm_names.run(args, console)
+        case "members" | "enrol":
+            from studio.command_line import farm_members
+
+            return farm_members.run(args, console)
         case "ledger":
             from studio.command_line.farm_books import ledger
 
@@ -73,6 +89,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 # --- how jobs stand --------------------------------------------------------------------------------------------------
 def _status(args: argparse.Namespace, console: Console) -> int:
     store = places.store_of(args.store)
+    if args.nodes:
+        return _nodes(args, console, store)
     wanted = [session.find_job(store, text).spec.id for text in args.jobs]
     with Interrupts() as interrupts:
         while True:
@@ -86,6 +104,7 @@ def _status(args: argparse.Namespace, console: Console) -> int:
             time.sleep(POLL_S)
         for job in shown:
             tell_job(console, job)
+            tell_signature(console, store, session.find_job(store, job.id))
         for sentence in faults:
             console.say(sentence)
             console.event("warning", message=sentence)
@@ -93,7 +112,7 @@ def _status(args: argparse.Namespace, console: Console) -> int:
         console.event("store", place=store.name, jobs=len(shown), works=working)
         if not shown and not faults:
             console.say("There are no jobs in this store.")
-        elif not over and not working:
+        elif not working and any(job.state not in OVER and engine_of(store, job.id) is None for job in shown):
             console.say("Nobody works at this store now; start by studio farm serve --nodes 1.")
         if interrupts.signal:
             return interrupts.exit_code
@@ -103,13 +122,16 @@ def _status(args: argparse.Namespace, console: Console) -> int:
 def _standings(store: Store, wanted: Sequence[str]) -> tuple[list[Standing], list[str]]:
     """How jobs stand, and the sentences of those that cannot be read. Raises the fault of one that was asked for."""
     working = works(store)
-    if wanted:
-        return [session.standing(store, session.find_job(store, id_), working=working) for id_ in wanted], []
+    jobs = [session.find_job(store, id_) for id_ in wanted] if wanted else session.all_jobs(store)
     shown, faults = [], []
-    for job in session.all_jobs(store):
+    for job in jobs:
         if isinstance(job, StudioError):
             faults.append(str(job))
-        else:
+            continue
+        try:
+            shown.append(stands(store, job, working=working))
+        except (CannotWrite, UsageError) as fault:  # of the engine that has it, which does not answer
+            faults.append(str(fault))
             shown.append(session.standing(store, job, working=working))
     return shown, faults
 
@@ -128,9 +150,50 @@ def tell_job(console: Console, job: Standing) -> None:
     console.event("job", **msgspec.to_builtins(job))
 
 
+def tell_signature(console: Console, store: Store, job: RenderJob) -> Signed | None:
+    """Say whose a job is, where somebody signed it."""
+    found = signed_by(store, job, artists())
+    if found is not None:
+        if found.holds:
+            files = f", the files by {found.files}" if found.files not in ("", found.by) else ""
+            console.result(f"    signed by {found.by} ({found.key}){files}")
+        else:
+            console.result(f"    the signature does not hold: {found.why}")
+        console.event("signature", job=job.spec.id, **msgspec.to_builtins(found))
+    return found
+
+
+def _nodes(args: argparse.Namespace, console: Console, store: Store) -> int:
+    """The machines that work at a store."""
+    if args.jobs or args.watch:
+        raise UsageError("--nodes shows the machines of a store; leave jobs and --watch out")
+    rows = session.nodes_of(store)
+    for row in rows:
+        speed = f"{row.samples_s:.3g} samples/s" if row.samples_s else ""
+        words = (f"{row.name or row.id:24}", f"{row.state:10}", row.backend, f"score {row.score:g}", speed, row.unit)
+        console.result("  ".join(word for word in words if word))
+        console.event("node", **msgspec.to_builtins(row))
+    if not rows:
+        console.say("No machine works at this store now.")
+    return 0
+
+
+def _verify(console: Console, store: Store, job: RenderJob) -> int:
+    """Check what is signed and the chain of the log; the exit code is that of a bad asset where something is wrong."""
+    log = check_log(store, job.spec.id)
+    console.result(f"{len(log.events)} events in {log.blocks} blocks, each as the one after it says")
+    console.event("verified", job=job.spec.id, blocks=log.blocks, events=len(log.events), heads=log.heads)
+    found = tell_signature(console, store, job)
+    if found is None:
+        console.result("    nobody signed the job")
+    return 0 if found is None or found.holds else BadAsset.code
+
+
 def _log(args: argparse.Namespace, console: Console) -> int:
     store = places.store_of(args.store)
     job = session.find_job(store, args.job)
+    if args.verify:
+        return _verify(console, store, job)
     events = list(session.log_of(store, job.spec.id))
     if args.last is not None:
         events = events[-values.whole(args.last, "--last", 1, 1 << 30) :]
@@ -156,23 +219,38 @@ def _order(args: argparse.Namespace, console: Console) -> int:
         before = session.standing(store, job)
         if before.state == "done" or (before.state == "cancelled" and args.action == "pause"):
             raise UsageError(f"the job {job.spec.id} is {before.state}; there is nothing to {args.action}")
+        _check_engine(store, job, kind)
         session.order(store, job.spec.id, kind)
         _tell_engine(store, job, args)
     for job in jobs:
         tell_job(console, session.standing(store, job))
-    if args.action == "resume" and not works(store):
+    if args.action == "resume" and not works(store) and any(engine_of(store, job.spec.id) is None for job in jobs):
         console.say("Nobody works at this store now; start by studio farm serve --nodes 1.")
     return 0
 
 
-def _tell_engine(store: Store, job: RenderJob, args: argparse.Namespace) -> None:
-    """An engine that has the job hears of it as well."""
-    from studio.command_line.farm_submit import engine_of
-
+def _check_engine(store: Store, job: RenderJob, kind: Kind) -> None:
+    """Refuse an order that the engine which has the job cannot follow, where no coordinator would hear it either."""
     found = engine_of(store, job.spec.id)
-    if found is not None and args.action == "cancel":
-        engine, ref = found
+    if found is None or works(store):
+        return
+    can = found[0].capabilities()
+    able = {"pause": can.pauses, "drain": can.drains, "cancel": can.cancels}.get(kind, True)
+    if not able:
+        raise Unsupported(f"{found[0].name} has the job {job.spec.id} and cannot {kind} it for us; do that there")
+
+
+def _tell_engine(store: Store, job: RenderJob, args: argparse.Namespace) -> None:
+    """An engine that has the job hears of it as well: it stops, or gets it again when it has it no more."""
+    found = engine_of(store, job.spec.id)
+    if found is None:
+        return
+    engine, ref = found
+    can = engine.capabilities()
+    if args.action == "cancel" and (can.drains if args.drain else can.cancels):
         engine.cancel(ref, drain=args.drain)
+    elif args.action == "resume":
+        give_again(store, places.place_of(args.store), job)
 
 
 def _change(args: argparse.Namespace, console: Console) -> int:
@@ -209,21 +287,26 @@ def _fetch(args: argparse.Namespace, console: Console) -> int:
     if any(getattr(args, name) not in (None, False) for name in _LOOK_FLAGS):
         look = read_look(args, output)
     check_output(output, job)
-    with Interrupts() as interrupts, Pictures(store, job, output, look, console, keep=not args.again) as pictures:
+    author = author_of(args)
+    tell_signature(console, store, job)
+    with (
+        Interrupts() as interrupts,
+        Pictures(store, job, output, look, console, keep=not args.again, author=author) as pictures,
+    ):
         while True:
+            now = stands(store, job)
             pictures.poll(looks=args.previews)
-            stands = session.standing(store, job)
-            if pictures.done or not args.watch or interrupts.reason() or stands.state in ("failed", "cancelled"):
+            if pictures.done or not args.watch or interrupts.reason() or now.state in ("failed", "cancelled"):
                 break
-            console.progress(line_of(stands))
+            console.progress(line_of(now))
             time.sleep(POLL_S)
         if args.strip is not None:
             pictures.strip(Path(args.strip))
-        pictures.tell(stands.state)
+        pictures.tell("done" if pictures.done else now.state)
         if interrupts.signal:
             return interrupts.exit_code
-    if not pictures.done and stands.state in ("failed", "cancelled"):
-        tell_job(console, stands)
+    if not pictures.done and now.state in ("failed", "cancelled"):
+        tell_job(console, now)
         return 1
     return 0
 

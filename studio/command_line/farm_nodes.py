@@ -1,4 +1,4 @@
-"""`studio farm serve` and `studio farm worker`: a coordinator at a store, and machines that work for it.
+"""`studio farm serve`: a coordinator at a store, which machines join (`farm_worker`).
 
 A coordinator listens to this machine alone unless it is told otherwise, and then only with TLS. Ctrl-C lets nodes hand
 in what they have; a second one stops at once, which costs what they rendered since their last checkpoint.
@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import platform
-import secrets
 import ssl
-import subprocess
 import time
-from pathlib import Path
 
 from studio.command_line import farm_places as places
 from studio.command_line import values
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.errors import BadAsset, CannotWrite, DeviceFault, UsageError
+from studio.farm.gate import Gate
+from studio.farm.house import open_house
 from studio.farm.jobs import job_ids, read_job
-from studio.farm.local import LocalFarm, start_node
-from studio.farm.prices import pricing
+from studio.farm.local import LocalFarm
+from studio.farm.score import score_of
 from studio.farm.service import Service
-from studio.farm.wire import Remote, Server
-from studio.farm.work import WorkOrder
+from studio.farm.wire import Server
 from studio.render.device import cache_root
 
 _LOOK_S = 2.0
-_DRAIN_S = 60.0
-_MOST_RESTARTS = 5
 _OVER = ("done", "failed", "cancelled")
 
 
@@ -42,24 +37,41 @@ def serve(args: argparse.Namespace, console: Console) -> int:
     prices = places.price_list(args.prices)
     token = places.token_of(args.token_file, make=True)
     store = places.store_of(args.store, make=True)
+    threads, cache = places.cores_each(args.threads, nodes), cache_root() / "farm"
+    score = score_of(args.device, threads=threads)
+    if nodes and score.sentence:
+        console.say(score.sentence)
     with (
         Interrupts() as interrupts,
+        open_house(
+            places.house_of(args.house),
+            store=store,
+            token=token,
+            prices=prices,
+            device=args.device,
+            threads=threads,
+            cache=cache,
+        ) as house,
         LocalFarm(
             places.place_of(args.store),
             nodes=nodes,
-            threads=places.cores_each(args.threads, nodes),
+            threads=threads,
             device=args.device,
-            cache=cache_root() / "farm",
-            price=pricing(prices) if prices is not None else None,
+            cache=cache,
+            service=house.service,
         ) as farm,
-        Server(farm.service, token, host=args.host, port=port, tls=tls) as server,
+        Server(farm.service, house.members, host=args.host, port=port, tls=tls, gate=Gate(farm.service)) as server,
     ):
         console.result(server.url)
         console.event("serving", url=server.url, store=store.name, nodes=nodes)
-        console.say(f"Nodes join by studio farm worker --coordinator {server.url} --store {store.name}")
+        join = f"studio farm worker --coordinator {server.url}"
+        console.say(f"Nodes join by {join}, faster with --store {store.name} where they reach it")
         known: dict[str, str] = {}
         while not interrupts.reason():
             _take(farm.service, console, known)
+            for note in house.tick():
+                console.say(note)
+                console.event("warning", message=note)
             if args.until_done and all(state in _OVER for state in known.values()):
                 return 0
             if nodes and not farm.works:
@@ -105,89 +117,6 @@ def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
         reason = getattr(fault, "strerror", None) or str(fault)
         raise UsageError(f"the certificate {certificate} and key {key} cannot be used: {reason}") from fault
     return context
-
-
-# --- nodes -----------------------------------------------------------------------------------------------------------
-def worker(args: argparse.Namespace, console: Console) -> int:
-    """Work for a coordinator until stopped; returns the exit code."""
-    nodes = values.whole(args.nodes, "--nodes", 1, 256)
-    token = places.token_of(args.token_file)
-    places.store_of(args.store)  # a wrong one is told before anything is started
-    orders = _orders(args, token, places.place_of(args.store), nodes)
-    context = _authority(args.ca)
-    with Remote(args.coordinator, token, tls=context) as desk:
-        desk.leave("a node that asks whether anybody is there")  # a wrong token or address is told at once
-    with Interrupts() as interrupts:
-        running = [start_node(order) for order in orders]
-        console.event("working", coordinator=args.coordinator, nodes=nodes)
-        console.say(f"Working for {args.coordinator}; Ctrl-C to stop.")
-        try:
-            code = _mind(running, orders, interrupts)
-        finally:
-            _end(running, interrupts)
-    return interrupts.exit_code if interrupts.signal else code
-
-
-def _orders(args: argparse.Namespace, token: str, store: str, nodes: int) -> list[WorkOrder]:
-    name = args.name or platform.node() or "a machine"
-    mark = secrets.token_hex(3)
-    return [
-        WorkOrder(
-            url=args.coordinator,
-            token=token,
-            store=store,
-            node=f"{name}-{mark}-{index}"[:120],
-            name=f"{name}, {index + 1}"[:120],
-            cache=str(cache_root() / "farm"),
-            device=args.device,
-            threads=places.cores_each(args.threads, nodes),
-            trust=values.whole(args.trust, "--trust", 0, 3),
-            until_idle=args.until_idle,
-            ca=str(Path(args.ca).absolute()) if args.ca else "",
-        )
-        for index in range(nodes)
-    ]
-
-
-def _authority(file: str | None) -> ssl.SSLContext | None:
-    if file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=file)
-    except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        raise UsageError(f"the certificate {file} cannot be read: {reason}") from fault
-
-
-def _mind(running: list[subprocess.Popen[bytes]], orders: list[WorkOrder], interrupts: Interrupts) -> int:
-    """Wait for nodes to end, and start those again that die; the worst exit code of those that were not."""
-    restarts, worst = 0, 0
-    while not interrupts.reason():
-        ended = [(i, process.returncode) for i, process in enumerate(running) if process.poll() is not None]
-        for i, code in ended:
-            if code < 0 and restarts < _MOST_RESTARTS:  # killed from outside
-                restarts += 1
-                running[i] = start_node(orders[i])
-            else:
-                worst = max(worst, code if code > 0 else -code and 12)
-        if all(process.poll() is not None for process in running):
-            return worst
-        _sleep(interrupts, 0.5)
-    return worst
-
-
-def _end(running: list[subprocess.Popen[bytes]], interrupts: Interrupts) -> None:
-    """Close the nodes' input, upon which they hand in what they have and end; one that does not is killed."""
-    for process in running:
-        if process.stdin is not None:
-            process.stdin.close()
-    until = time.monotonic() + _DRAIN_S
-    for process in running:
-        try:
-            process.wait(max(until - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _sleep(interrupts: Interrupts, seconds: float) -> None:

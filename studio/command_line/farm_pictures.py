@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from studio.command_line.console import Console
+from studio.farm.credits import Author
 from studio.farm.jobs import RenderJob
 from studio.farm.previews import strip
 from studio.farm.results import Collected, Collector
@@ -27,6 +28,7 @@ class Pictures:
         *,
         keep: bool = True,
         threads: int = 0,
+        author: Author | None = None,
     ) -> None:
         self._console, self._job = console, job
         self.home = job_folder(store, job.spec.id)
@@ -40,6 +42,7 @@ class Pictures:
             keep=keep,
             threads=threads,
             say=self._say,
+            author=author,
         )
         self.made: list[Collected] = []
 
@@ -58,6 +61,10 @@ class Pictures:
             )
             if not picture.fresh:
                 self._console.say(f"Frame {picture.frame:g} is there already: {picture.path}")
+
+    def sign(self, author: Author, movie: Path) -> None:
+        """Give a movie of all frames its credentials."""
+        self._collector.sign_movie(author, movie)
 
     def strip(self, path: Path) -> None:
         """Write all frames beside one another."""

@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from studio.command_line import values
 from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.farm.artist import artists
 from studio.farm.prices import MILLION, PriceList, read_prices
 from studio.farm.session import farm_folder
+from studio.farm.signing import Roster
 from studio.farm.store import Store, open_store
 
 TOKEN = "MYRIAD_FARM_TOKEN"
@@ -98,6 +100,24 @@ def _checked(text: str, where: str) -> str:
     if not 16 <= len(token) <= 1024 or not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(f"{where} holds no token, which has 16 letters at the least and no blanks; make one anew")
     return token
+
+
+# --- artists ---------------------------------------------------------------------------------------------------------
+def artists_of(file: str | None) -> Roster | None:
+    """For whom alone a node works; None where that was not said. Raises UsageError for a list without anybody."""
+    if file is None:
+        return None
+    roster = artists(Path(file))
+    if not any(member.role == "artist" for member in roster.members.values()):
+        raise UsageError(f"there is no artist in {file}; add one by studio farm key trust KEY --name --artists {file}")
+    return roster
+
+
+def house_of(given: str | None) -> Path | None:
+    """The folder of what a coordinator keeps for itself; None is the user's own."""
+    if given is not None and (not given or "\0" in given):
+        raise UsageError("say which folder the coordinator keeps its things in, by --house")
+    return Path(given).absolute() if given is not None else None
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 import msgspec
 
@@ -12,16 +11,9 @@ from studio.command_line import values
 from studio.command_line.console import Console
 from studio.command_line.farm_submit import check_findings, read_farm_request, read_scene, submission_of
 from studio.command_line.interrupts import Interrupts
-from studio.errors import Cancelled
 from studio.farm import quote as quoting
-from studio.farm.model import NodeInfo
-from studio.farm.prices import PriceList, Row
+from studio.farm.estimate import estimate
 from studio.farm.submission import check_request
-from studio.render.checkpoint import build_id
-from studio.render.device import system_memory
-from studio.render.session import RenderSession
-
-FREE = PriceList(version="none", currency="EUR", rows={"": Row()})
 
 
 def quote(args: argparse.Namespace, console: Console) -> int:
@@ -29,39 +21,27 @@ def quote(args: argparse.Namespace, console: Console) -> int:
     asked = read_farm_request(args)
     check_request(asked.settings)
     nodes = values.whole(args.nodes, "--nodes", 1, 100_000)
-    prices = places.price_list(args.prices) or FREE
+    prices = places.price_list(args.prices)
     threads = places.cores_each(args.threads, 1)
     source, scene = read_scene(args, console)
     submission = submission_of(args, asked, scene)
     args.engine, args.check = "", False
     check_findings(args, console, scene, submission, source, asked)
-    settings = submission.settings
-    request = quoting.Request(
-        frames=tuple(submission.frames),
-        width=settings.width,
-        height=settings.height,
-        samples=settings.samples,
-        denoise=submission.look.denoise,
-    )
-    with Interrupts() as interrupts, RenderSession(device=args.device, threads=threads) as session:
-        probes = quoting.session_measure(session, scene, settings, camera=args.camera)
 
-        def measure(probe: quoting.Probe) -> quoting.Measured:
-            if interrupts.reason():
-                raise Cancelled("the pilot was stopped")
-            console.progress(f"Pilot: frame {probe.frame:g}, {probe.width}x{probe.height}, {probe.samples} samples")
-            return probes(probe)
+    def tell(probe: quoting.Probe, done: int, of: int) -> None:
+        console.progress(f"Pilot: frame {probe.frame:g}, {probe.width}x{probe.height}, {probe.samples} samples")
 
-        found = quoting.pilot(request, measure)
-        here = NodeInfo(
-            id="here",
-            backend=session.info.backend,
-            device=session.info.device_class,
-            build=build_id(),
-            cores=threads or os.cpu_count() or 1,
-            memory_bytes=system_memory(),
-        )
-    told = quoting.quote(request, found, prices, node=here, nodes=nodes, here=here)
+    with Interrupts() as interrupts:
+        told = estimate(
+            scene,
+            submission,
+            nodes=nodes,
+            prices=prices,
+            device=args.device,
+            threads=threads,
+            stop=interrupts.reason,
+            progress=tell,
+        ).quote
     for sentence in quoting.sentences(told):
         if args.prices is not None or not sentence.startswith("By the price list"):
             console.result(sentence)

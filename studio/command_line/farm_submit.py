@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
-
 from studio.command_line import farm_places as places
-from studio.command_line import values
+from studio.command_line import movies, values
+from studio.command_line.authors import author_of
 from studio.command_line.console import Console
 from studio.command_line.farm_pictures import Pictures
 from studio.command_line.interrupts import Interrupts
@@ -28,22 +27,24 @@ from studio.errors import (
     Unsupported,
     UsageError,
 )
-from studio.farm import session
-from studio.farm.engines.engine import Engine, Ref, engines, open_engine
+from studio.farm.credits import Author
+from studio.farm.engines.engine import Engine, engines, open_engine
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event, Needs
 from studio.farm.orders import works
 from studio.farm.preflight import preflight, worst
-from studio.farm.prices import PriceList, pricing
-from studio.farm.results import Notes, read_notes, save_notes
+from studio.farm.prices import PriceList
+from studio.farm.request import engine_of as engine_of
+from studio.farm.request import hand_in, hand_over, remember
 from studio.farm.store import Store
-from studio.farm.submission import Submission, plan_job, send_scene, submit_job
+from studio.farm.submission import Submission
 from studio.render.device import cache_root, system_memory
-from studio.render.output import replacing
 from studio.render.sequence import check_folder
+from studio.scene.project import is_project
 from studio.scene.scene import Scene
 
 if TYPE_CHECKING:
+    from studio.farm.house import House
     from studio.farm.local import LocalFarm
 
 LOCAL = "local"
@@ -59,6 +60,11 @@ def submit(args: argparse.Namespace, console: Console) -> int:
     """Send a job, and wait for it where that is asked for; returns the exit code."""
     request = read_farm_request(args)
     nodes = values.whole(args.nodes, "--nodes", 1, MOST_NODES)
+    author = author_of(args) if args.wait else None
+    if not args.wait and args.credentials:
+        raise UsageError("credentials come with the pictures: submit with --wait, or fetch with --credentials")
+    if args.house is not None and not (args.wait and args.prices):
+        raise UsageError("--house is for --wait with --prices; where studio farm serve runs, it has its own")
     engine = _engine(args)
     prices = places.price_list(args.prices)
     source, scene = read_scene(args, console)
@@ -66,19 +72,20 @@ def submit(args: argparse.Namespace, console: Console) -> int:
     check_findings(args, console, scene, submission, source, request)
     if args.check:
         return 0
+    if request.movie is not None:
+        movies.check_place(request.movie)
     check_folder(request.output.parent)
     store = places.store_of(args.store, make=True)
     job = _sent(args, console, store, source, scene, submission)
     if engine is not None:
         _hand_over(args, console, store, engine, job)
     if not args.wait:
-        home = session.job_folder(store, job.spec.id)
-        _remember(home, request, keep=args.resume)
+        remember(store, job, request.output, request.look, keep=args.resume)
         console.result(job.spec.id)
         if engine is None and not works(store):
             console.say("Nobody works at this store now; start by studio farm serve --nodes 1, or submit with --wait.")
         return 0
-    return _wait(args, console, store, job, request, engine, nodes, prices)
+    return _wait(args, console, store, job, scene, request, engine, nodes, prices, author)
 
 
 def _wait(
@@ -86,38 +93,60 @@ def _wait(
     console: Console,
     store: Store,
     job: RenderJob,
+    scene: Scene,
     request: Request,
     engine: Engine | None,
     nodes: int,
     prices: PriceList | None,
+    author: Author | None,
 ) -> int:
     """Stay until the pictures are there; the exit code."""
+    from studio.farm.house import open_house
     from studio.farm.local import LocalFarm
 
     console.patient = True
     keep, cores = args.resume or args.skip_existing, places.cores_each(args.threads, 1)
+    movie = request.movie  # its frames are written first, linear and unsigned, and go when it is there
+    look, signs = (request.look, author) if movie is None else (movies.kept_look(request.look), None)
     with (
         Interrupts() as interrupts,
-        Pictures(store, job, request.output, request.look, console, keep=keep, threads=cores) as pictures,
+        Pictures(store, job, request.output, look, console, keep=keep, threads=cores, author=signs) as pictures,
     ):
         pictures.poll()
         if not pictures.done and engine is not None:
             code = _watch(args, console, store, engine, job, pictures, interrupts)
         elif not pictures.done:
             waiting = _Waiting(args, console, job, pictures, interrupts)
-            with LocalFarm(
-                places.place_of(args.store),
-                nodes=nodes,
-                threads=places.cores_each(args.threads, nodes),
-                device=args.device,
-                cache=cache_root() / "farm",
-                price=pricing(prices) if prices is not None else None,
-                listener=waiting.hear,
-            ) as farm:
-                code = waiting.run(farm)
+            threads, cache = places.cores_each(args.threads, nodes), cache_root() / "farm"
+            with (
+                open_house(
+                    places.house_of(args.house),
+                    store=store,
+                    prices=prices,
+                    settles=args.house is not None,
+                    device=args.device,
+                    threads=threads,
+                    cache=cache,
+                    listener=waiting.hear,
+                ) as house,
+                LocalFarm(
+                    places.place_of(args.store),
+                    nodes=nodes,
+                    threads=threads,
+                    device=args.device,
+                    cache=cache,
+                    service=house.service,
+                ) as farm,
+            ):
+                code = waiting.run(farm, house)
         else:
             code = 0
         if not code:
+            if movie is not None:
+                frames = sorted({round(piece.frame) for piece in job.spec.pieces})
+                movies.encode_kept(args, console, movie, scene, frames, request.settings, request.look)
+                if author is not None:
+                    pictures.sign(author, movie)
             pictures.tell("done")
         return code
 
@@ -129,14 +158,14 @@ def read_farm_request(args: argparse.Namespace) -> Request:
         "partial": "--partial: the store has the partials",
         "sample_range": "--sample-range: a farm chooses ranges itself",
         "report": "--report: the farm's log says how far it is (studio farm log)",
-        "codec": "--codec: a farm makes pictures; make a movie of them afterwards",
     }
     for name, sentence in refused.items():
         if getattr(args, name) not in (None, False):
             raise UsageError(f"a farm's job has no {sentence}; leave it out")
     request = read_request(args)
-    if request.movie is not None:
-        raise UsageError(f"a farm makes pictures, not {request.movie.name}; write .#### and a picture's extension")
+    if request.movie is not None and not getattr(args, "wait", False):
+        name = request.movie.name
+        raise UsageError(f"{name} is made here, of frames that are here: add --wait, or write pictures with .####")
     return request
 
 
@@ -173,7 +202,9 @@ def submission_of(args: argparse.Namespace, request: Request, scene: Scene) -> S
         tiles=_tiles(args.tiles) if "tiles" in args and args.tiles is not None else (1, 1),
         needs=Needs(trust=values.whole(args.trust, "--trust", 0, 3) if "trust" in args else 0),
         priority=values.whole(args.priority, "--priority", 0, 100) if "priority" in args else 50,
+        owner=args.owner if "owner" in args else "",
         cap_micros=places.amount(args.cap, "--cap") if "cap" in args else 0,
+        yields=not ("keep_nodes" in args and args.keep_nodes),
     )
 
 
@@ -213,40 +244,30 @@ def _sent(
     def progress(done: int, total: int) -> None:
         console.progress(f"Sending the scene: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
 
-    journal = session.farm_folder() / "journal.sqlite"
-    sent = send_scene(store, source, scene, progress=progress, journal=journal)
-    job, fresh = submit_job(store, plan_job(submission, sent, scene_name=scene.name))
+    sent = hand_in(store, scene, submission, project=_project(source), progress=progress, go_on=args.resume)
+    job, stands = sent.job, sent.before
     id_ = job.spec.id
     console.event(
         "submitted",
         job=id_,
-        new=fresh,
-        bundle=sent.bundle,
-        bytes=sent.size,
-        sent=sent.sent,
+        new=sent.fresh,
+        bundle=sent.sent.bundle,
+        bytes=sent.sent.size,
+        sent=sent.sent.sent,
         pieces=len(job.spec.pieces),
     )
-    console.say(f"Job {id_}: {sent.sent / 1e6:.1f} of {sent.size / 1e6:.1f} MB sent to {store.name}.")
-    if not fresh:
-        stands = session.standing(store, job)
-        if stands.state in ("cancelled", "paused", "failed", "capped"):
-            if not args.resume:
-                raise UsageError(f"the job {id_} is there and is {stands.state}; go on with it by --resume")
-            session.order(store, id_, "resume")
+    console.say(f"Job {id_}: {sent.sent.sent / 1e6:.1f} of {sent.sent.size / 1e6:.1f} MB sent to {store.name}.")
+    if stands is not None:
         console.say(f"It was submitted before and goes on: {stands.done} of {stands.total} samples are there.")
-        if submission.priority != stands.priority:
-            session.order(store, id_, "priority", value=submission.priority)
-        if submission.cap_micros != job.spec.cap_micros:
-            session.order(store, id_, "cap", value=submission.cap_micros)
     return job
 
 
-def _remember(home: Path, request: Request, *, keep: bool) -> None:
-    """Where the pictures go, for `fetch`."""
-    before = read_notes(home)
-    notes = Notes(output=str(request.output.absolute()), look=request.look)
-    if not (keep and before is not None and (before.output, before.look) == (notes.output, notes.look)):
-        save_notes(home, notes)
+def _project(source: Path) -> Path | None:
+    """The project's folder, of which the scene may be a version or a backup; None for any other file."""
+    if not is_project(source):
+        return None
+    folder = source.parent if source.is_file() else source
+    return folder.parent if folder.name in ("versions", "backups") else folder
 
 
 # --- on this machine -------------------------------------------------------------------------------------------------
@@ -267,12 +288,15 @@ class _Waiting:
             code = event.text.partition(":")[0]
             self._code = int(code) if code.isdecimal() else 1
 
-    def run(self, farm: LocalFarm) -> int:
+    def run(self, farm: LocalFarm, house: House) -> int:
         """Until the pictures are there; the exit code."""
         id_ = self._job.spec.id
         farm.submit(self._job)
         while True:
             farm.wait(id_, timeout_s=_POLL_S)
+            for note in house.tick():
+                self._console.say(note)
+                self._console.event("warning", message=note)
             stands = farm.service.status(id_)
             self._pictures.poll(looks=self._args.previews)
             if self._pictures.done:
@@ -334,28 +358,15 @@ def _engine(args: argparse.Namespace) -> Engine | None:
 
 def _hand_over(args: argparse.Namespace, console: Console, store: Store, engine: Engine, job: RenderJob) -> None:
     """Give a job in the store to an engine, and remember what it is called there."""
-    problems = engine.check(job)
-    for sentence in problems:
+
+    def tell(sentence: str) -> None:
         console.say(sentence)
         console.event("finding", severity="error", message=sentence)
-    if problems:
-        raise UsageError(f"{engine.name} cannot render the job: {problems[0].rstrip('.')}")
-    before = engine_of(store, job.spec.id)
-    generation = before[1].generation + 1 if before is not None and args.resume else 1
-    ref = engine.submit(job, places.place_of(args.store), job.spec.id, generation=generation)
-    with replacing(session.job_folder(store, job.spec.id) / "engine.json") as temporary:
-        temporary.write_bytes(msgspec.json.encode(msgspec.structs.replace(ref, address=ref.address or args.address)))
+
+    place = places.place_of(args.store)
+    ref = hand_over(store, place, engine, job, address=args.address, go_on=args.resume, tell=tell)
     console.event("handed over", engine=engine.name, job=job.spec.id, id=ref.id)
     console.say(f"{engine.name} has it as {ref.id}.")
-
-
-def engine_of(store: Store, id_: str) -> tuple[Engine, Ref] | None:
-    """The engine that this machine gave a job to; None when there is none but coordinators of the store."""
-    try:
-        ref = msgspec.json.decode((session.job_folder(store, id_) / "engine.json").read_bytes(), type=Ref)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return (open_engine(ref.engine, ref.address), ref) if ref.engine in engines() else None
 
 
 def _watch(

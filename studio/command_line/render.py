@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.command_line import movies, values
+from studio.command_line.authors import author_of, signs_frames, signs_movie
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def _run(args: argparse.Namespace, console: Console) -> int:
     scene_path = Path(args.scene)
     request = read_request(args)
+    author = author_of(args) if not args.partial else None
     if not args.scene or not _exists(scene_path):
         raise BadAsset(f"there is no scene {args.scene!r}; check the path")
     if request.movie is not None:
@@ -69,6 +71,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     elif request.frames is not None:
         check_outputs(_job(args, request, Scene(), request.frames))
     report = _Report(console, to_manager=args.report is not None)
+    if author is not None and request.movie is None:
+        report.sign = signs_frames(author, scene_path, denoised=request.look.denoise)
     with (
         Interrupts() as interrupts,
         RenderSession(device=args.device, threads=_threads(args), listener=report.hear) as session,
@@ -93,6 +97,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         report.seconds["compile"] = session.compile_seconds
     if finished and request.movie is not None:
         movies.encode_kept(args, console, request.movie, scene, job.frames, request.settings, request.look)
+        if author is not None:
+            samples, device = request.settings.samples, report.device
+            signs_movie(author, request.movie, scene_path, samples, device, denoised=request.look.denoise)
     if console.fault is not None and not interrupts.signal:
         kept = "" if finished else f"; {report.kept()}"
         if isinstance(console.fault, BrokenPipeError):
@@ -238,6 +245,7 @@ class _Report:
     to_manager: bool = False  # in the words of Open Job Description ("How jobs are run", stdout/stderr messages)
     of: int = 1  # frames
     percent: int = -1
+    sign: Callable[[FrameDone], None] = lambda done: None  # gives a picture its credentials
 
     def hear(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -283,6 +291,7 @@ class _Report:
         if done.stopped:
             return
         self._tell_manager(0.0)
+        self.sign(done)
         if done.path is not None:
             self.console.result(str(done.path))
         self.console.event("frame", frame=done.frame, path=done.path, skipped=done.skipped)

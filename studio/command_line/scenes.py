@@ -1,4 +1,7 @@
-"""`studio info`, `studio convert` and `studio demo`: scenes looked at, written in another format, or made by code."""
+"""`studio info`, `studio convert` and `studio demo`: scenes looked at, written in another format, or made by code.
+
+Of a picture `studio info` tells its content credentials.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from studio.command_line import authors
 from studio.command_line.console import Console
 from studio.errors import UsageError
 from studio.scene.entities import Camera, MeshObject
@@ -19,6 +23,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Carry out one of the three commands; returns the exit code."""
     if args.command == "info" and Path(args.scene).suffix == ".part":
         return _info_of_partial(Path(args.scene), console)
+    if args.command == "info" and Path(args.scene).suffix.lower() in authors.PICTURES:
+        return authors.show(Path(args.scene), console)
     if args.command == "demo":
         from studio.assets.demo import build
 

@@ -72,6 +72,12 @@ class Face(Protocol):
         """Do something slow without stopping the window, and hand over what it gives; `doing` names what is read. A
         `StudioError` is notified and nothing else happens, unless `failed` takes it."""
 
+    def show_panel(self, id_: str) -> bool:
+        """Open a panel, or bring it forward; whether there is a window to do it in."""
+
+    def reveal(self, folder: Path) -> None:
+        """Show a folder as the system shows folders."""
+
     def viewport(self) -> Viewport | None:
         """The viewport that was used last."""
 
@@ -87,6 +93,7 @@ class Headless:
     notices: list[tuple[str, str]] = field(default_factory=list)
     reports: list[LoadReport] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
+    revealed: list[Path] = field(default_factory=list)
     viewer: Viewport | None = None
     closed: bool = False
 
@@ -143,6 +150,14 @@ class Headless:
             failed(fault)
         else:
             then(found)
+
+    def show_panel(self, id_: str) -> bool:
+        """There is no window."""
+        return False
+
+    def reveal(self, folder: Path) -> None:
+        """Note it."""
+        self.revealed.append(folder)
 
     def viewport(self) -> Viewport | None:
         """The one that was given."""

@@ -17,6 +17,7 @@ import msgspec
 
 from studio.commands.midi_map import MidiMap
 from studio.errors import BadAsset, CannotWrite
+from studio.farm.wish import FarmWish
 from studio.figure.capture.sources import Source
 from studio.scene.schema import Spec, check, fields
 
@@ -37,6 +38,10 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     undo_steps: Annotated[int, Spec(label="Undo steps", lo=10, hi=100000, help="from the next start")] = 1000
     device: Annotated[str, Spec(label="Render device", choices=DEVICES)] = "auto"
     threads: Annotated[int, Spec(label="Render threads", lo=0, hi=1024, help="0: all")] = 0
+    content_credentials: Annotated[bool, Spec(label="Content credentials", help="of the farm and studio render")] = (
+        False
+    )
+    rights_holder: Annotated[str, Spec(label="Rights holder", help="empty: whose certificate it is")] = ""
     fly_speed: Annotated[float, Spec(label="Fly speed", unit="m/s", lo=0.01, soft_hi=20.0)] = 3.0
     snap_move_m: Annotated[float, Spec(label="Move snaps to", unit="m", lo=1e-4)] = 0.1
     snap_rotate_deg: Annotated[float, Spec(label="Rotation snaps to", unit="deg", lo=0.01, hi=180.0)] = 15.0
@@ -53,6 +58,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     recent: tuple[str, ...] = ()  # paths, newest first
     layouts: dict[str, str] = {}  # name -> docking state, base64
     window: str = ""  # geometry, base64
+    farm: FarmWish = FarmWish()  # where jobs go
     light_columns: dict[str, tuple[str, ...]] = {}  # sets of columns of the light table -> names of columns
     light_column_set: str = "Essentials"  # the one that is shown
 

@@ -48,6 +48,7 @@ _TOPICS = (
     "expressions",
     "view",
     "export",
+    "farm",
     "time",
     "time_keys",
     "keys",

@@ -69,6 +69,7 @@ class Studio:
         self._performance: Callable[[Scene], Scene] | None = None
         self._watched = Watched[Update]()
         self._own: dict[type, Any] = {}
+        self._endings: list[Callable[[], object]] = []
         self.document.subscribe(self._changed)
 
     # --- watching ----------------------------------------------------------------------------------------------------
@@ -306,8 +307,14 @@ class Studio:
             self._library = Library()
         return self._library
 
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Call something when the studio is closed: what an `own` kind has to bring to its end."""
+        self._endings.append(call)
+
     def close(self) -> None:
         """Let go of the project and of the library. Neither is to be used any more."""
+        while self._endings:
+            self._endings.pop()()
         self.hold(None)
         if self._library is not None:
             self._library.close()

@@ -8,6 +8,7 @@ the rest is `manifest` (what a bundle is), `collect` (which files), `packs`, `ch
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from studio.farm.manifest import BundleFile as BundleFile
 from studio.farm.manifest import Manifest as Manifest
 from studio.farm.manifest import read_manifest as read_manifest
 from studio.farm.node_cache import NodeCache as NodeCache
+from studio.farm.portable import portable
 from studio.farm.store import Store
 from studio.farm.transfer import Upload, upload
 
@@ -49,8 +51,14 @@ def send_bundle(
 
     `progress` hears of bytes that are in the store, of all bytes; what it raises ends the upload, which goes on from
     there the next time. `journal` is the file that remembers hashes between runs. `scene` is a scene file of the
-    project: itself, a version or a backup.
+    project: itself, a version or a backup. What it says of this machine is left out (`studio.farm.portable`).
     """
     names = scene_files(folder, scene)
-    with Journal(journal) as known:
-        return upload(folder, names, store, journal=known, progress=progress)
+    text = (folder / scene).read_bytes()
+    plain = portable(text, where=str(folder / scene))
+    with Journal(journal) as known, tempfile.TemporaryDirectory(prefix="myriad-farm-") as place:
+        instead = {}
+        if plain != text:
+            instead[scene] = Path(place) / "scene.json"
+            instead[scene].write_bytes(plain)
+        return upload(folder, names, store, journal=known, progress=progress, instead=instead)

@@ -25,25 +25,17 @@ import msgspec
 from studio.errors import UsageError
 from studio.farm import dealing
 from studio.farm import model as m
+from studio.farm.caps import Caps
+from studio.farm.caps import Price as Price
 from studio.farm.model import Event, JobId, JobSpec, JobState, Lease, NodeId, NodeInfo, Order, Range, Report, Result
 from studio.farm.policy import Attempt, Deferred, Job, Node, Policy
 from studio.farm.ranges import Ranges
+from studio.farm.standing import Status as Status
+from studio.farm.standing import row_of, status_of
 
 Clock = Callable[[], float]
 Verdict = Literal["taken", "late", "wrong"]
-Price = Callable[[NodeInfo, float], int]  # of so many seconds of a node, in millionths
-
-
-class Status(m.Record, frozen=True):
-    """How a job stands."""
-
-    state: JobState
-    done: int  # samples of
-    total: int
-    running: int  # units
-    left_s: float  # by what is known now; 0 when nothing is
-    spent_micros: int
-    why: str = ""
+PROBE = -1  # stands for what a unit is a copy of, where that is done and the node does not know
 
 
 class Coordinator:
@@ -63,25 +55,37 @@ class Coordinator:
         listener: Callable[[Event], None] | None = None,
     ) -> None:
         self.policy = policy or Policy()
-        self._clock, self._price = clock, price
+        self._live_policy = self.policy.live()
+        self._clock = clock
         self._listener = listener or (lambda event: None)
         self._jobs: dict[JobId, Job] = {}
+        self._live: dict[JobId, Job] = {}  # those of them before which somebody waits
         self._nodes: dict[NodeId, Node] = {}
         self._attempts: dict[int, Attempt] = {}
+        self._caps = Caps(price, self.policy, self._nodes, self._attempts)
+        self._distrusted: set[str] = set()
         self._expiries: list[tuple[float, int]] = []
         self._generation = generation
         self._next = (generation << 40) + 1
         self._events = 0
 
     # --- jobs --------------------------------------------------------------------------------------------------------
-    def submit(self, spec: JobSpec, *, results: Mapping[int, Iterable[Result]] | None = None, by: str = "") -> None:
-        """Take a job; one that is known is left as it is. `results` are those of each piece that are in the store.
+    def submit(
+        self,
+        spec: JobSpec,
+        *,
+        results: Mapping[int, Iterable[Result]] | None = None,
+        spent: int = 0,
+        by: str = "",
+    ) -> None:
+        """Take a job; one that is known is left as it is. `results` are those of each piece that are in the store, for
+        which `spent` millionths were billed.
 
         Raises UsageError for a job without pieces or samples.
         """
         if spec.id in self._jobs:
             return
-        if not spec.pieces or any(p.samples <= 0 or not p.cost > 0 for p in spec.pieces):
+        if not spec.pieces or any(not 0 <= p.first < p.samples or not p.cost > 0 for p in spec.pieces):
             raise UsageError(f'the job "{spec.name}" has nothing to render; choose frames and samples')
         job = Job(
             spec=spec,
@@ -91,9 +95,10 @@ class Coordinator:
             open=[Ranges() for _ in spec.pieces],
             done=[Ranges() for _ in spec.pieces],
             results=[[] for _ in spec.pieces],
+            spent=spent,
         )
         for index, piece in enumerate(spec.pieces):
-            job.reopen(index, (0, piece.samples))
+            job.reopen(index, (piece.first, piece.samples))
             for result in (results or {}).get(index, ()):
                 if not job.done[index].meets(result.range):
                     job.done[index].add(result.range)
@@ -101,6 +106,8 @@ class Coordinator:
                     job.results[index].append(result)
         job.cursor = 0
         self._jobs[spec.id] = job
+        if spec.live:
+            self._live[spec.id] = job
         self._say("submitted", job=spec.id, by=by)
         self._settle(job)
 
@@ -115,6 +122,32 @@ class Coordinator:
             job.reopen(piece, (before.samples, samples))
             job.state = "waiting" if job.state == "done" else job.state
             self._say("extended", job=id_, piece=piece, range=(before.samples, samples))
+
+    def refuse(self, id_: JobId, why: str) -> None:
+        """Say that a job is not taken, and why."""
+        self._say("failed", job=id_, text=why[:400])
+
+    def retract(self, id_: JobId, piece: int, result: Result) -> bool:
+        """Take back what was delivered: its samples are handed out again, and what it taught and cost is forgotten. A
+        job that was done by it, or stopped at its cap, goes on. False for what does not count here."""
+        job = self._job(id_)
+        found = next((r for r in job.results[piece] if (r.range, r.key) == (result.range, result.key)), None)
+        if found is None:
+            return False
+        job.results[piece].remove(found)
+        job.done[piece].discard(found.range)
+        job.reopen(piece, found.range)
+        self._caps.uncount(job, found)
+        number = m.attempt_of(found)
+        self._say("retracted", job=id_, node=found.node, piece=piece, range=found.range, attempt=number, text=found.key)
+        if job.state in ("done", "capped"):
+            job.state, job.why = "waiting", ""
+            self._say("resumed", job=id_, text="what was delivered was taken back")
+        return True
+
+    def checked(self, id_: JobId, node: NodeId, piece: int, samples: Range, attempt: int, why: str = "") -> None:
+        """Say that what a node delivered was looked at; `why` it is not sound, "" when it is."""
+        self._say("checked", job=id_, node=node, piece=piece, range=samples, attempt=attempt, text=why[:400] or "sound")
 
     def pause(self, id_: JobId, *, by: str = "") -> None:
         """Hand out no more of a job; what runs delivers what it has and stops."""
@@ -150,6 +183,17 @@ class Coordinator:
         if not job.over:
             self._end(job, "cancelled", "", by)
 
+    def forget(self, id_: JobId) -> None:
+        """End a job and know nothing of it any more."""
+        if id_ in self._jobs:
+            self.cancel(id_)
+            del self._jobs[id_]
+            self._live.pop(id_, None)
+            for node in self._nodes.values():
+                node.pace.pop(id_, None)
+                node.faults.pop(id_, None)
+                node.blocked.discard(id_)
+
     def raise_cap(self, id_: JobId, micros: int, *, by: str = "") -> None:
         """Set a job's cap (0: none); a job that was stopped by it goes on."""
         job = self._job(id_)
@@ -166,29 +210,15 @@ class Coordinator:
 
     def status(self, id_: JobId) -> Status:
         """How a job stands."""
-        job = self._job(id_)
-        speed = sum(node.speed(id_) for node in self._workers(job))
-        return Status(
-            state=job.state,
-            done=sum(done.size for done in job.done),
-            total=sum(piece.samples for piece in job.spec.pieces),
-            running=len(job.running),
-            left_s=self._left_cost(job) * job.sample_s() / speed if speed > 0 else 0.0,
-            spent_micros=job.spent,
-            why=job.why or self._held_up(job),
-        )
-
-    def _held_up(self, job: Job) -> str:
-        """Why nothing happens, where more memory than any node has would help."""
-        if job.running or not job.deferred or job.over:
-            return ""
-        wanted = min(d.memory for d in job.deferred)
-        most = max((node.memory for node in self._nodes.values()), default=0)
-        return f"no node has more memory than {most / 1e9:.1f} GB, which is too little" if wanted >= most > 0 else ""
+        return status_of(self._job(id_), self._nodes, self._attempts)
 
     def results(self, id_: JobId, piece: int) -> list[Result]:
         """What was delivered of a piece, in the order of its samples."""
         return sorted(self._job(id_).results[piece], key=lambda result: result.range)
+
+    def has(self, id_: JobId, piece: int, samples: Range) -> bool:
+        """Whether any of these samples of a piece were delivered."""
+        return self._job(id_).done[piece].meets(samples)
 
     def over(self, id_: JobId) -> bool:
         """Whether a job is done, failed or cancelled."""
@@ -197,7 +227,7 @@ class Coordinator:
     def complete(self, id_: JobId, piece: int) -> bool:
         """Whether all samples of a piece were delivered."""
         job = self._job(id_)
-        return job.done[piece].size == job.spec.pieces[piece].samples
+        return job.done[piece].size == job.spec.pieces[piece].count
 
     # --- nodes -------------------------------------------------------------------------------------------------------
     def join(self, info: NodeInfo) -> None:
@@ -215,6 +245,22 @@ class Coordinator:
             del self._nodes[id_]
             self._say("left", node=id_, by=by)
 
+    def distrust(self, node: NodeId, why: str = "") -> None:
+        """Give nothing to a node any more, nor to others of its machine, whatever they join as; what they have at work
+        is handed to others."""
+        maker = m.maker_of(node)
+        if maker in self._distrusted:
+            return
+        self._distrusted.add(maker)
+        self._say("distrusted", node=node, text=why[:400])
+        for id_, found in self._nodes.items():
+            if m.maker_of(id_) == maker:
+                self._lose(found)
+
+    def trusts(self, node: NodeId) -> bool:
+        """Whether a node may have work."""
+        return m.maker_of(node) not in self._distrusted
+
     def drain_node(self, id_: NodeId, *, by: str = "") -> None:
         """A node finishes what it has and gets no more."""
         if id_ in self._nodes:
@@ -224,7 +270,7 @@ class Coordinator:
     def ask(self, id_: NodeId) -> Lease | None:
         """Work for a node; None when there is none for it now."""
         node = self._nodes.get(id_)
-        if node is None or node.draining:
+        if node is None or node.draining or not self.trusts(id_):
             return None
         self.tick()
         for job in self._in_turn(node):
@@ -232,6 +278,24 @@ class Coordinator:
             if lease is not None:
                 return lease
         return None
+
+    def probe(self, node_id: NodeId, id_: JobId, piece: int, result: Result) -> Lease | None:
+        """Have a node render what is done again, in a lease like any other; what it delivers does not count. None
+        where it could not have work of that job now."""
+        node, job = self._nodes.get(node_id), self._jobs.get(id_)
+        if node is None or node.draining or not self.trusts(node_id) or job is None or job.spec.live:
+            return None
+        if not self._may(node, job) or job.open_cost <= 0 or result not in job.results[piece]:
+            return None
+        lease = self._lease(job, node, (piece, result.range), copy_of=PROBE)
+        self._hold(job, node, lease, delivered=result.range[0])
+        self._say("leased", lease=lease)
+        return msgspec.structs.replace(lease, copy_of=0)  # it must not know
+
+    def is_probe(self, attempt: int) -> bool:
+        """Whether what an attempt delivers does not count."""
+        found = self._attempts.get(attempt)
+        return found is not None and found.lease.copy_of == PROBE
 
     def report(self, attempt: int, report: Report) -> Order:
         """What a node says of its unit, and what it is told: "stop" asks it to go no further than that sample and to
@@ -252,8 +316,10 @@ class Coordinator:
         found.report = msgspec.structs.replace(report, done=done)
         self._renew(found, now)
         job = self._jobs[found.lease.job]
-        if self._price is not None and job.spec.cap_micros and self._accrued(job, now) >= job.spec.cap_micros:
+        if self._caps.reached(job):
             self._halt(job, "capped", "the cap is reached", "")
+        if self._calls(found, job) and not self._call_over(found, job):
+            return "drop", 0
         return ("stop", found.last) if found.last < found.lease.range[1] else ("go", 0)
 
     def judge(self, attempt: int, result: Result) -> Verdict:
@@ -266,6 +332,8 @@ class Coordinator:
         first, last = result.range
         if first != found.delivered or not first < last <= lease.range[1]:
             return "wrong"
+        if lease.copy_of == PROBE:
+            return "taken"
         beyond = (max(found.last, first), last)
         gone = last > found.last and not job.open[lease.piece].covers(beyond)
         return "late" if gone or job.done[lease.piece].meets(result.range) else "taken"
@@ -287,6 +355,8 @@ class Coordinator:
             self._release(found)
             self._settle(job)
             return verdict
+        if lease.copy_of == PROBE:
+            return self._probed(found, result)
         beyond = (max(found.last, result.range[0]), last)
         now = self._clock()
         if last > found.last:  # it did not hear in time that it should stop, but nobody has begun with the rest
@@ -296,7 +366,9 @@ class Coordinator:
         found.report = msgspec.structs.replace(found.report, done=max(found.report.done, last - lease.range[0]))
         job.done[lease.piece].add(result.range)
         job.results[lease.piece].append(result)
-        self._learn(job, lease, result)
+        node = self._nodes.get(lease.node)
+        if node is not None:
+            self._caps.count(job, node, lease.piece, result)
         self._renew(found, now)
         self._say("delivered", lease=lease, range=result.range, text=result.key)
         self._drop_rivals(job, found)
@@ -304,6 +376,17 @@ class Coordinator:
             job.units_s = [*job.units_s[-63:], now - lease.begun]
             self._release(found)
         self._settle(job)
+        return "taken"
+
+    def _probed(self, found: Attempt, result: Result) -> Verdict:
+        job, last = self._jobs[found.lease.job], result.range[1]
+        found.delivered = last
+        found.report = msgspec.structs.replace(found.report, done=last - found.lease.range[0])
+        self._renew(found, self._clock())
+        self._say("probed", lease=found.lease, range=result.range)
+        if last >= found.last:
+            self._release(found)
+            self._settle(job)
         return "taken"
 
     def fail(self, attempt: int, code: int, text: str = "") -> None:
@@ -338,10 +421,33 @@ class Coordinator:
                 self._end(job, "failed", f"a unit failed {unit.failures} times; the last time: {text}"[:400], "")
         self._settle(job)
 
+    @property
+    def leases(self) -> int:
+        """The number of the next lease."""
+        return self._next
+
     def attempt(self, number: int) -> Lease | None:
         """The lease of an attempt that is at work; None when it is not."""
         found = self._attempts.get(number)
         return found.lease if found is not None else None
+
+    def node_info(self, node: NodeId) -> NodeInfo | None:
+        """What a node said of itself when it joined; None of one that is not here."""
+        found = self._nodes.get(node)
+        return found.info if found is not None else None
+
+    def rows(self) -> tuple[m.NodeRow, ...]:
+        """How every node stands, by their ids."""
+        found = (row_of(node, self._jobs, self._attempts) for _, node in sorted(self._nodes.items()))
+        return tuple(row if self.trusts(row.id) else msgspec.structs.replace(row, state="distrusted") for row in found)
+
+    def hands(self, ids: Iterable[JobId]) -> tuple[int, int, int, float]:
+        """How many nodes work at jobs, how many may work at any of them, and how many there are; and the seconds of one
+        of their samples on a node of score 1 (0: nobody knows)."""
+        jobs = [self._jobs[id_] for id_ in ids if id_ in self._jobs]
+        at_work = {self._attempts[number].lease.node for job in jobs for number in job.running}
+        fit = sum(any(self._may(node, job) for job in jobs) for node in self._nodes.values())
+        return len(at_work), fit, len(self._nodes), max((job.sample_s() for job in jobs), default=0.0)
 
     def knows(self, node: NodeId) -> bool:
         """Whether a node has joined."""
@@ -358,10 +464,16 @@ class Coordinator:
         job, node = self._jobs.get(lease.job), self._nodes.get(lease.node)
         if job is None or node is None or job.over or not 0 <= lease.piece < len(job.spec.pieces):
             return "drop", 0
+        if node.info.trust > job.spec.needs.trust:  # whatever an earlier coordinator is said to have given it
+            return "drop", 0
+        if not self.trusts(lease.node):
+            return "drop", 0
         done = next((b for a, b in job.done[lease.piece] if a <= lease.range[0] < b), lease.range[0])
+        done = max(done, lease.range[0] + report.kept)  # some of which may have been taken back since
         if done >= lease.range[1] or not job.open[lease.piece].covers((done, lease.range[1])):
             return "drop", 0
-        self._hold(job, node, msgspec.structs.replace(lease, copy_of=0), delivered=done)
+        held = msgspec.structs.replace(lease, copy_of=0, begun=self._clock())  # which its holder may say anything of
+        self._hold(job, node, held, delivered=done)
         self._say("adopted", lease=lease)
         return self.report(lease.attempt, report)
 
@@ -395,12 +507,54 @@ class Coordinator:
         for job in self._jobs.values():
             at_work[job.spec.owner] = at_work.get(job.spec.owner, 0) + len(job.running)
 
-        def turn(job: Job) -> tuple[float, float, float]:
+        may_live = bool(self._live) and self._room_for_live() > 0
+
+        def turn(job: Job) -> tuple[int, float, float, float]:
             waited = max(now - job.spec.submitted_at, 0.0) / self.policy.aging_s
             share = at_work[job.spec.owner] / max(job.spec.weight, 1e-6)
-            return -(job.spec.priority + math.floor(min(waited, 50.0))), share, job.spec.submitted_at
+            if job.spec.live:  # whoever waits before a picture is first, and last where such have their share
+                return -1 if may_live else 1, len(job.running), share, job.spec.submitted_at
+            return 0, -(job.spec.priority + math.floor(min(waited, 50.0))), share, job.spec.submitted_at
 
         return sorted(fitting, key=turn)
+
+    def _room_for_live(self) -> int:
+        """How many more nodes may work at live jobs while others wait, those counted that were asked over."""
+        most = max(len(self._nodes) - self.policy.live_leaves, 1)
+        coming = {a.lease.node for a in self._attempts.values() if a.called or self._jobs[a.lease.job].spec.live}
+        return max(most - len(coming), 0)
+
+    def _calls(self, attempt: Attempt, job: Job) -> bool:
+        """Whether the node of an attempt should come over to a live job that has samples which nobody has."""
+        node = self._nodes.get(attempt.lease.node)
+        if job.spec.live or not job.spec.yields or attempt.called or node is None:
+            return False
+        waiting = (live for live in self._live.values() if live.open_cost > 0.0 or live.deferred)
+        return any(self._may(node, live) for live in waiting) and self._room_for_live() > 0
+
+    def _call_over(self, attempt: Attempt, job: Job) -> bool:
+        """Have a unit end where it is, so that its node comes over to a live job; False when it has nothing to hand in,
+        and is given up."""
+        attempt.called = True
+        self._say("called", lease=attempt.lease, range=(attempt.done, attempt.last))
+        if attempt.done < attempt.last:
+            if not attempt.lease.copy_of and not attempt.copy:
+                job.reopen(attempt.lease.piece, (attempt.done, attempt.last))
+            attempt.last = attempt.done
+        if attempt.delivered < attempt.last:
+            return True
+        self._release(attempt)
+        self._settle(job)
+        return False
+
+    def _policy_of(self, job: Job) -> Policy:
+        return self._live_policy if job.spec.live else self.policy
+
+    def _reports(self, job: Job) -> float:
+        """How often a node is to report: more often than it is used to where a live job or a small farm wants it."""
+        least = len(self._nodes) / self.policy.reports_per_s
+        often = max(self._live_policy.report_s if job.spec.live else self.policy.brisk_report_s, least)
+        return often if often < self.policy.report_s else 0.0
 
     def _may(self, node: Node, job: Job) -> bool:
         info, needs = node.info, job.spec.needs
@@ -423,19 +577,20 @@ class Coordinator:
         if past is not None:
             return self._leased(job, node, (past.piece, past.range), past=past)
         workers = self._workers(job, node)
-        cut = dealing.fresh_cut(job, node, workers, self._left_cost(job), self.policy)
+        policy = self._policy_of(job)
+        cut = dealing.fresh_cut(job, node, workers, dealing.left_cost(job, self._attempts), policy)
         if cut is not None:
             return self._leased(job, node, cut)
         running = [self._attempts[number] for number in job.running]
-        theft = dealing.stolen_rest(job, node, running, self._nodes, now, self.policy)
-        if theft is not None and self._affordable(job, node, theft[0].lease.piece, theft[0].last - theft[1]):
+        theft = dealing.stolen_rest(job, node, running, self._nodes, now, policy)
+        if theft is not None and self._affords(job, node, theft[0].lease.piece, theft[0].last - theft[1]):
             found, at = theft
             rest = (at, found.last)
             found.last = at
             job.reopen(found.lease.piece, rest)
             self._say("cut", lease=found.lease, range=rest)
             return self._leased(job, node, (found.lease.piece, rest))
-        late = dealing.late_unit(job, node, running, self._nodes, now, self.policy)
+        late = dealing.late_unit(job, node, running, self._nodes, now, policy)
         if late is not None:
             return self._leased(job, node, (late.lease.piece, (late.delivered, late.last)), copied=late)
         return None
@@ -450,20 +605,9 @@ class Coordinator:
         copied: Attempt | None = None,
     ) -> Lease | None:
         piece, samples = unit
-        if not self._affordable(job, node, piece, samples[1] - samples[0]):
+        if not self._affords(job, node, piece, samples[1] - samples[0]):
             return None
-        now = self._clock()
-        lease = Lease(
-            job=job.spec.id,
-            piece=piece,
-            range=samples,
-            attempt=self._next,
-            node=node.info.id,
-            begun=now,
-            expires=now + self.policy.lease_s,
-            copy_of=copied.lease.attempt if copied is not None else 0,
-        )
-        self._next += 1
+        lease = self._lease(job, node, unit, copy_of=copied.lease.attempt if copied is not None else 0)
         if copied is not None:
             copied.copy = lease.attempt
         if past is not None:
@@ -472,6 +616,22 @@ class Coordinator:
         job.device, job.backend, job.build = node.info.device, node.info.backend, node.info.build
         self._hold(job, node, lease, delivered=samples[0]).past = past
         self._say("leased", lease=lease)
+        return lease
+
+    def _lease(self, job: Job, node: Node, unit: dealing.Unit, *, copy_of: int) -> Lease:
+        now = self._clock()
+        lease = Lease(
+            job=job.spec.id,
+            piece=unit[0],
+            range=unit[1],
+            attempt=self._next,
+            node=node.info.id,
+            begun=now,
+            expires=now + self._policy_of(job).lease_s,
+            report_s=self._reports(job),
+            copy_of=copy_of,
+        )
+        self._next += 1
         return lease
 
     def _hold(self, job: Job, node: Node, lease: Lease, *, delivered: int) -> Attempt:
@@ -491,71 +651,18 @@ class Coordinator:
         ids = {self._attempts[number].lease.node for number in job.running} | {node.info.id for node in more}
         return [self._nodes[id_] for id_ in ids if id_ in self._nodes]
 
-    def _left_cost(self, job: Job) -> float:
-        """Samples times cost that are not rendered yet, at work or not."""
-        running = sum(
-            self._attempts[n].left * job.spec.pieces[self._attempts[n].lease.piece].cost
-            for n in job.running
-            if not self._attempts[n].lease.copy_of
-        )
-        waiting = sum((d.range[1] - d.range[0]) * job.spec.pieces[d.piece].cost for d in job.deferred)
-        return max(job.open_cost, 0.0) + running + waiting
-
-    # --- money -------------------------------------------------------------------------------------------------------
-    def _affordable(self, job: Job, node: Node, piece: int, samples: int) -> bool:
-        """Whether a unit fits under the job's cap beside what is at work; a job with nothing at work stops there."""
-        cap = job.spec.cap_micros
-        if not cap or self._price is None:
-            return True
-        seconds = samples * job.spec.pieces[piece].cost * job.sample_s() / node.speed(job.spec.id)
-        unit = self._price(node.info, seconds * self.policy.margin)
-        at_work = sum(self._likely(job, self._attempts[n]) for n in job.running)
-        if job.spent < cap * self.policy.drain_at and job.spent + at_work + unit <= cap:
-            return True
-        if not job.running:
+    def _affords(self, job: Job, node: Node, piece: int, samples: int) -> bool:
+        """Whether a unit fits under the job's cap; a job with nothing at work stops there."""
+        fits = self._caps.affords(job, node, piece, samples)
+        if not fits and not job.running:
             self._halt(job, "capped", "what is left would go beyond the cap", "")
-        return False
-
-    def _likely(self, job: Job, attempt: Attempt) -> int:
-        """What an attempt may still be billed for, beyond what it has delivered."""
-        node = self._nodes.get(attempt.lease.node)
-        if node is None or self._price is None:
-            return 0
-        cost = (attempt.last - attempt.delivered) * job.spec.pieces[attempt.lease.piece].cost
-        return self._price(node.info, cost * job.sample_s() / node.speed(job.spec.id) * self.policy.margin)
-
-    def _accrued(self, job: Job, now: float) -> int:
-        """What the job would be billed if all that runs were delivered as it stands."""
-        assert self._price is not None
-        total = job.spent
-        for number in job.running:
-            attempt = self._attempts[number]
-            node = self._nodes.get(attempt.lease.node)
-            if node is not None:
-                cost = (attempt.done - attempt.delivered) * job.spec.pieces[attempt.lease.piece].cost
-                total += self._price(node.info, cost * job.sample_s() / node.speed(job.spec.id))
-        return total
+        return fits
 
     # --- what follows ------------------------------------------------------------------------------------------------
-    def _learn(self, job: Job, lease: Lease, result: Result) -> None:
-        """How fast the node is at the job, and how long its samples take; and what the result costs."""
-        node = self._nodes.get(lease.node)
-        seconds = result.usage.render_s
-        if node is None:
-            return
-        if self._price is not None:
-            job.spent += self._price(node.info, seconds)
-        cost = (result.range[1] - result.range[0]) * job.spec.pieces[lease.piece].cost
-        if seconds > 0:
-            before = node.pace.get(job.spec.id, 1.0)
-            job.work_s += seconds * node.info.score * before
-            job.work_cost += cost
-            shown = job.sample_s() * cost / (seconds * node.info.score)
-            node.pace[job.spec.id] = min(max(0.5 * (before + shown), 1e-3), 1e3)
-
     def _renew(self, attempt: Attempt, now: float) -> None:
         attempt.heard = now
-        attempt.lease = msgspec.structs.replace(attempt.lease, expires=now + self.policy.lease_s)
+        policy = self._policy_of(self._jobs[attempt.lease.job])
+        attempt.lease = msgspec.structs.replace(attempt.lease, expires=now + policy.lease_s)
 
     def _drop_rivals(self, job: Job, winner: Attempt) -> None:
         """A copy of what was delivered, or what it is a copy of, need not go on."""
@@ -625,7 +732,7 @@ class Coordinator:
         """The state that follows from what is done and at work."""
         if job.over:
             return
-        if all(done.size == piece.samples for done, piece in zip(job.done, job.spec.pieces, strict=True)):
+        if all(done.size == piece.count for done, piece in zip(job.done, job.spec.pieces, strict=True)):
             self._end(job, "done", "", "")
         elif not job.running and job.state == "running":
             job.state = "waiting"
@@ -648,12 +755,14 @@ class Coordinator:
         lease: Lease | None = None,
         piece: int = -1,
         range: Range | None = None,
+        attempt: int = 0,
         text: str = "",
         by: str = "",
     ) -> None:
         self._events += 1
         if lease is not None:
             job, node, piece, range = lease.job, lease.node, lease.piece, range or lease.range
+            attempt = lease.attempt
         self._listener(
             Event(
                 number=self._events,
@@ -663,7 +772,7 @@ class Coordinator:
                 node=node,
                 piece=piece,
                 range=range,
-                attempt=lease.attempt if lease is not None else 0,
+                attempt=attempt,
                 text=text,
                 by=by,
             )

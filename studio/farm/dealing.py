@@ -17,6 +17,15 @@ from studio.farm.policy import Attempt, Deferred, Job, Node, Policy
 Unit = tuple[int, Range]  # piece, samples
 
 
+def left_cost(job: Job, attempts: Mapping[int, Attempt]) -> float:
+    """Samples times cost of a job that are not rendered yet, at work or not."""
+    pieces = job.spec.pieces
+    at_work = (attempts[number] for number in job.running)
+    running = sum(a.left * pieces[a.lease.piece].cost for a in at_work if not a.lease.copy_of)
+    waiting = sum((d.range[1] - d.range[0]) * pieces[d.piece].cost for d in job.deferred)
+    return max(job.open_cost, 0.0) + running + waiting
+
+
 def deferred_unit(job: Job, node: Node, fit: Collection[NodeId], now: float) -> Deferred | None:
     """A unit that failed elsewhere and that this node may try. Where it has failed on all that are `fit` for the job,
     any of them may try again."""
@@ -41,8 +50,8 @@ def fresh_cut(job: Job, node: Node, workers: Sequence[Node], left_cost: float, p
     else:
         speed = sum(worker.speed(job.spec.id) for worker in workers)
         length = min(max(left_cost * job.sample_s() / speed / 2, policy.tail_s), policy.longest_s)
-        untouched = not job.done[piece] and open_.size == spec.samples
-        if untouched and spec.samples * sample_s > policy.longest_s:
+        untouched = not job.done[piece] and (job.spec.live or open_.size == spec.count)
+        if untouched and spec.count * sample_s > policy.longest_s:
             length = min(length, policy.first_s)
         count = max(1, round(length / sample_s))
     found = open_.head(count)
@@ -57,13 +66,13 @@ def left_s(job: Job, attempt: Attempt, holder: Node | None, now: float, policy: 
     """Seconds until an attempt ends by itself; endless for one that has fallen silent."""
     if holder is None or now - attempt.heard > 2 * policy.report_s:
         return math.inf
-    return attempt.left / rate_of(job, attempt, holder, now) if attempt.left else 0.0
+    return attempt.left / rate_of(job, attempt, holder) if attempt.left else 0.0
 
 
-def rate_of(job: Job, attempt: Attempt, holder: Node, now: float) -> float:
+def rate_of(job: Job, attempt: Attempt, holder: Node) -> float:
     """Samples a second of an attempt: as it has shown, else as its node's speed promises; less when it stands still."""
     rate = attempt.rate or _promised(job, attempt.lease.piece, holder)
-    still = now - attempt.moved
+    still = attempt.heard - attempt.moved  # between two reports nobody knows
     return 1.0 / still if still * rate > 2.0 else rate
 
 
@@ -88,7 +97,7 @@ def stolen_rest(
     if ends < policy.steal_s or holder is None:
         return None
     mine = _promised(job, worst.lease.piece, node)
-    theirs = rate_of(job, worst, holder, now)
+    theirs = rate_of(job, worst, holder)
     unheard = now - worst.heard
     kept = math.ceil(theirs * (unheard + 1.25 * policy.report_s)) if math.isfinite(ends) else 0
     free = worst.left - kept

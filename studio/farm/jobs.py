@@ -7,6 +7,8 @@
                                         (<a>-<b>.1.json and so on beside one that is damaged)
     jobs/<id>/events/<generation>-<n>.json   what happened, in blocks, each with the hash of the one before
     jobs/<id>/preview/<piece>.jpg       the newest look at a piece
+    live/<session>/                     what a live view wants, and how it stands (`studio.farm.live_desk`)
+    nodes/<generation>.json             how the nodes of a coordinator stand (`NodeRows`), now and then
 
 A job is continued by whoever reads its claims, on whatever engine.
 """
@@ -23,10 +25,13 @@ import msgspec
 from studio.errors import BadAsset, CannotWrite, UsageError
 from studio.farm.model import JobId, JobSpec, Piece, Range, Record, Result
 from studio.farm.store import Store
+from studio.render.protocol import CameraRef
 from studio.render.settings import RenderSettings
+from studio.scene.scene_changes import SceneChanges
 
 T = TypeVar("T")
 LONGEST_ID = 80
+LIVE = "live_"  # what the ids of live views' jobs begin with, and no other's
 LARGEST_JOB, LARGEST_CLAIM = 64 << 20, 64 << 10  # bytes
 MOST_DAMAGED = 16  # claims on one range
 _CLAIM = re.compile(r"(\d{1,12})-(\d{1,12})(?:\.(\d{1,2}))?\.json")
@@ -42,6 +47,8 @@ class RenderJob(Record, frozen=True):
     camera: str = ""
     output: str = ""  # what the artist called the picture; no path of a node
     look: dict[str, Any] = msgspec.field(default_factory=dict)  # how the merged picture is finished
+    changes: SceneChanges | None = None  # of the bundle's scene, where it was edited since that was sent
+    eye: CameraRef | None = None  # in place of what the scene's camera sees
 
 
 def job_key(id_: JobId, *parts: str) -> str:
@@ -114,6 +121,28 @@ def claim_on(store: Store, id_: JobId, piece: Piece, samples: Range) -> Result |
     return None
 
 
+def is_same(a: Result, b: Result) -> bool:
+    """Whether two results are of one partial, whatever was said about it."""
+    return (a.range, a.key, a.digest) == (b.range, b.key, b.digest)
+
+
+def withdraw(store: Store, id_: JobId, piece: Piece, result: Result) -> bool:
+    """Take the claim of a result back, and remove its partial; whether it had the claim. Others may claim its range
+    then. Doing it twice is doing it once."""
+    had = False
+    for number in range(MOST_DAMAGED + 1):
+        key = _claim_key(id_, piece, result.range, number)
+        if store.size(key) is None:
+            break
+        found = _claim(store, key, result.range)
+        if found is not None and is_same(found, result):
+            store.delete(key)
+            had = True
+    if result.key.startswith(job_key(id_, "units", piece.name) + "/"):  # a claim has no say in what else is removed
+        store.delete(result.key)
+    return had
+
+
 def _claim_key(id_: JobId, piece: Piece, samples: Range, number: int) -> str:
     more = f".{number}" if number else ""
     return job_key(id_, "done", piece.name, f"{samples[0]}-{samples[1]}{more}.json")
@@ -176,10 +205,10 @@ def apart(results: Iterable[Result]) -> list[Result]:
 
 
 def job_ids(store: Store) -> Iterator[JobId]:
-    """The jobs of a store."""
+    """The jobs of a store, but for those of live views (`studio.farm.live`), which come and go with every edit."""
     for key, _ in store.list("jobs"):
         parts = key.split("/")
-        if len(parts) == 3 and parts[2] == "job.json":
+        if len(parts) == 3 and parts[2] == "job.json" and not parts[1].startswith(LIVE):
             yield parts[1]
 
 

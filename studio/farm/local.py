@@ -6,6 +6,7 @@ what holds here holds there. Nodes that die are started again; the ids of proces
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import subprocess
 import sys
@@ -16,12 +17,16 @@ from pathlib import Path
 
 import msgspec
 
+from studio.errors import CannotWrite
 from studio.farm.coordinator import Price
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event
 from studio.farm.policy import Policy
+from studio.farm.sandbox import Sandbox, outer_environment
+from studio.farm.score import score_of
 from studio.farm.service import Service
 from studio.farm.store import open_store
+from studio.farm.walls import Walls, gpu_devices
 from studio.farm.wire import Server
 from studio.farm.work import WorkOrder
 from studio.render.device import cache_root
@@ -34,7 +39,8 @@ class LocalFarm:
     """Node processes on this machine, and their coordinator. Use it in a `with`.
 
     `place` is the folder of the store, `cache` that of what nodes have fetched. `nodes` processes share the machine's
-    cores (`threads` each; 0: all).
+    cores (`threads` each; 0: all). A `service` that is given, of the store at `place`, is used as it is, with its own
+    prices and listener.
     """
 
     def __init__(
@@ -49,13 +55,15 @@ class LocalFarm:
         cache: Path | None = None,
         price: Price | None = None,
         listener: Callable[[Event], None] | None = None,
+        service: Service | None = None,
     ) -> None:
-        self.store = open_store(place)
+        self.store = service.store if service is not None else open_store(place)
         self.store.probe()
         self.policy = policy or Policy()
-        self.service = Service(self.store, policy=self.policy, price=price, listener=listener)
+        self.service = service or Service(self.store, policy=self.policy, price=price, listener=listener)
         token = secrets.token_urlsafe(32)
         self._server = Server(self.service, token)
+        score = score_of(device, threads=threads).value if nodes else 1.0
         self._orders = [
             WorkOrder(
                 url=self._server.url,
@@ -66,6 +74,7 @@ class LocalFarm:
                 cache=str(cache or cache_root() / "farm"),
                 device=device,
                 threads=threads,
+                score=score,
                 report_s=self.policy.report_s,
                 checkpoint_s=checkpoint_s,
             )
@@ -134,15 +143,45 @@ class LocalFarm:
         self.close()
 
 
-def start_node(order: WorkOrder) -> subprocess.Popen[bytes]:
-    """A process of a node. Ctrl-C in a terminal goes to whoever started it, who lets it deliver what it has."""
+def start_node(
+    order: WorkOrder, sandbox: Sandbox | None = None, *, name: str = "", stderr: int | None = None
+) -> subprocess.Popen[bytes]:
+    """A process of a node, in a sandbox or plain. Ctrl-C in a terminal goes to whoever started it, who lets it deliver
+    what it has. Of a sandbox the thread that starts it must live as long; `name` is what a container is called.
+
+    Raises OSError when it cannot be started, CannotWrite when its cache cannot be made.
+    """
+    command = [sys.executable, "-P", "-m", "studio.farm.work"]
+    environment = None
+    if sandbox is not None:
+        command = sandbox.command(command, walls_of(order), name=name)
+        environment = outer_environment()
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "studio.farm.work"],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        env=environment,
         start_new_session=True,
     )
     assert process.stdin is not None
-    process.stdin.write(msgspec.json.encode(order) + b"\n")
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it ended at once, which whoever waits for it sees
+        process.stdin.write(msgspec.json.encode(order) + b"\n")
+        process.stdin.flush()
     return process
+
+
+def walls_of(order: WorkOrder) -> Walls:
+    """What a node may see of its machine: its cache, its socket, and its graphics card where it uses one."""
+    cache = Path(order.cache).absolute()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise CannotWrite(f"the node's cache {cache} cannot be made: {reason}; choose another folder") from fault
+    return Walls(
+        writable=(cache,),
+        socket=Path(order.socket) if order.socket else None,
+        memory_bytes=order.memory_bytes,
+        devices=gpu_devices() if order.device != "cpu" else (),
+    )

@@ -10,7 +10,7 @@ Everything here is plain data that goes through JSON, so a coordinator can be re
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,20 +26,25 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Piece(Record, frozen=True):
-    """A frame of a job, or a crop of it, with samples 0 to `samples`."""
+    """A frame of a job, or a crop of it, with samples `first` (nearly always 0) to `samples`."""
 
     frame: float
     samples: int
     crop: Crop | None = None
     cost: float = 1.0  # of one sample, against the other pieces of the job: 2 takes twice as long
+    first: int = 0  # the samples before it are somebody else's
 
     @property
     def name(self) -> str:
-        """What the piece is called in keys of the store and in logs: "f24" or "f24-x0-y0-x640-y360"."""
+        """What the piece is called in keys of the store and in logs: "f24", "f24-x0-y0-x640-y360" or "f24-s16"."""
         frame = f"f{self.frame:g}".replace(".", "_").replace("-", "m")
-        return (
-            frame if self.crop is None else frame + "".join(f"-{a}{v}" for a, v in zip("xyxy", self.crop, strict=True))
-        )
+        crop = "" if self.crop is None else "".join(f"-{a}{v}" for a, v in zip("xyxy", self.crop, strict=True))
+        return frame + crop + (f"-s{self.first}" if self.first else "")
+
+    @property
+    def count(self) -> int:
+        """How many samples it has."""
+        return self.samples - self.first
 
 
 class Needs(Record, frozen=True):
@@ -68,6 +73,8 @@ class JobSpec(Record, frozen=True):
     cap_micros: int = 0  # 0: none
     expected_s: float = 0.0  # of one sample of cost 1 on a node of score 1, from the pilot; 0 when nobody knows
     retries: int = 5  # of one unit, for faults that may pass
+    live: bool = False  # somebody waits before a picture: short units, and nodes are asked over from other jobs
+    yields: bool = True  # its nodes may be asked over to a live job
     submitted_at: float = 0.0
 
 
@@ -87,6 +94,11 @@ class NodeInfo(Record, frozen=True):
     price: str = ""  # the row of the price list
 
 
+def maker_of(node: NodeId) -> str:
+    """Whose a node is, for trust: the devices of one machine are called "machine/device"."""
+    return node.partition("/")[0]
+
+
 class Lease(Record, frozen=True):
     """A unit in the hands of a node. It holds until `expires` and longer with every report."""
 
@@ -98,6 +110,7 @@ class Lease(Record, frozen=True):
     begun: float
     expires: float
     copy_of: int = 0  # the attempt beside which it runs; 0: none
+    report_s: float = 0.0  # how often its node is to report; 0: as it is used to
 
 
 class Report(Record, frozen=True):
@@ -107,6 +120,33 @@ class Report(Record, frozen=True):
     done: int = 0
     kept: int = 0
     phase: Literal["fetch", "load", "render", "write"] = "render"
+
+
+class NodeRow(Record, frozen=True):
+    """How a node stands, for whoever watches. `score` is what its bench promised and `speed` what it shows at its job,
+    both against the reference; `unit` is "job piece first-last" of what it works at, "" of none."""
+
+    id: NodeId
+    name: str = ""
+    backend: str = ""
+    device: str = ""
+    cores: int = 0
+    score: float = 1.0
+    speed: float = 1.0
+    unit: str = ""
+    done: float = 0.0  # share of the unit
+    samples_s: float = 0.0  # 0 while nobody knows
+    state: Literal["idle", "working", "draining", "distrusted"] = "idle"
+    trust: int = 0
+
+
+class NodeRows(Record, frozen=True):
+    """The nodes of a coordinator, as it writes them into its store with every beat (`nodes/<generation>.json`). `at` is
+    its clock, in seconds since 1970."""
+
+    generation: int
+    at: float
+    rows: tuple[NodeRow, ...] = ()
 
 
 class Usage(Record, frozen=True):
@@ -125,6 +165,14 @@ class Result(Record, frozen=True):
     key: str  # where it lies in the store
     digest: str  # BLAKE3 of its bytes
     usage: Usage = Usage()
+    signature: dict[str, Any] | None = None  # the node's `signing.Statement` on it, of a node that has a key
+    node: NodeId = ""  # who made it, as the coordinator knows
+
+
+def attempt_of(result: Result) -> int:
+    """The attempt in which a result was made, by its key; 0 for a key of another kind."""
+    number = result.key.removesuffix(".part").rpartition(".")[2]
+    return int(number) if number.isdecimal() and len(number) < 16 else 0
 
 
 # What a node is told: go on, or stop at a sample and deliver what is there, or give it up altogether.
@@ -156,7 +204,11 @@ JobState = Literal["waiting", "running", "paused", "draining", "done", "failed",
 
 
 class Event(Record, frozen=True):
-    """Something that happened, for the log, the ledger and whoever watches. `number` counts up without gaps."""
+    """Something that happened, for the log, the ledger and whoever watches. `number` counts up without gaps.
+
+    "checked" is a look at what a node delivered, beyond what every partial goes through: its text is "sound" or why it
+    is not. "retracted" takes back what was delivered under the key in its text.
+    """
 
     number: int
     at: float

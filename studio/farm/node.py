@@ -9,24 +9,23 @@ again, and offers its unit to the next one.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from studio.errors import CannotWrite, StudioError
+from studio.errors import CannotWrite, StudioError, UsageError
 from studio.farm.jobs import RenderJob, part_key, read_job
+from studio.farm.live_job import edited, seen
 from studio.farm.model import JobId, Lease, NodeInfo, Report, Result, Usage
 from studio.farm.policy import Policy
 from studio.farm.store import Store
 from studio.farm.verify import digest_of
 from studio.farm.wire import Desk, Stranger
-from studio.render.checkpoint import build_id, header_of, save_part
+from studio.render.checkpoint import build_id, header_of, part_bytes
 from studio.render.session import INTERRUPTED, OUT_OF_TIME, FrameProgress, FrameResult, RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
@@ -37,6 +36,8 @@ from studio.scene.scene import Scene
 T = TypeVar("T")
 Fetch = Callable[[Store, RenderJob], Scene]
 _POLL_S = 0.5
+_TICK_S = 0.1  # how exactly reports keep their time
+_MOST_LIVE = 16  # live jobs that a node remembers
 
 
 @dataclass(slots=True)
@@ -80,11 +81,13 @@ class FarmNode:
         score: float = 1.0,
         trust: int = 0,
         slowdown: float = 1.0,
+        allow: Callable[[RenderJob], None] = lambda job: None,
     ) -> None:
         self._desk, self._store, self._session, self._fetch = desk, store, session, fetch
         self._policy = policy or Policy()
         self._checkpoint_s = checkpoint_s
         self._slowdown = slowdown
+        self._allow = allow  # raises for a job that this node has nothing to do with
         device = session.info
         self.info = NodeInfo(
             id=node_id,
@@ -98,12 +101,14 @@ class FarmNode:
             trust=trust,
         )
         self._stop = threading.Event()
+        self._refused: UsageError | None = None
         self._unit: _Unit | None = None
         self._offering = threading.Lock()
         self._jobs: dict[JobId, RenderJob] = {}
         self._scene: tuple[str, Scene] | None = None
         self._flat: tuple[tuple[JobId, float], FlatScene] | None = None
         self._after: tuple[tuple[JobId, float], FlatScene] | None = None
+        self._edited: tuple[JobId, Scene] | None = None
 
     def stop(self) -> None:
         """End after what can be delivered now. Any thread may call it."""
@@ -129,6 +134,8 @@ class FarmNode:
             reporter.join()
             with contextlib.suppress(StudioError):  # who does not answer notices by itself
                 self._desk.leave(self.info.id)
+        if self._refused is not None:
+            raise self._refused
         return finished
 
     # --- a unit ------------------------------------------------------------------------------------------------------
@@ -166,15 +173,31 @@ class FarmNode:
         lease = unit.lease
         job = self._jobs.get(lease.job)
         if job is None:
-            job = self._jobs[lease.job] = read_job(self._store, lease.job)
+            job = read_job(self._store, lease.job)
+            self._allow(job)
+            self._remember(job)
         if self._scene is None or self._scene[0] != job.spec.bundle:
             self._scene = job.spec.bundle, self._fetch(self._store, job)
         unit.phase = "load"
         key = lease.job, job.spec.pieces[lease.piece].frame
         if self._flat is None or self._flat[0] != key:
             before = self._flat[1] if self._flat is not None else None
-            self._flat = key, flatten(self._scene[1], key[1], previous=before, camera=job.camera)
+            self._flat = key, seen(self._scene_of(job), job, key[1], previous=before)
         return job, self._flat[1]
+
+    def _scene_of(self, job: RenderJob) -> Scene:
+        """The scene of a job: its bundle's, with the job's own changes."""
+        assert self._scene is not None
+        if self._edited is None or self._edited[0] != job.spec.id:
+            self._edited = job.spec.id, edited(self._scene[1], job)
+        return self._edited[1]
+
+    def _remember(self, job: RenderJob) -> None:
+        """Keep a job for its next unit; of live ones, which come with every edit, only the last few."""
+        self._jobs[job.spec.id] = job
+        live = [id_ for id_, known in self._jobs.items() if known.spec.live]
+        for id_ in live[:-_MOST_LIVE]:
+            del self._jobs[id_]
 
     def _render(self, unit: _Unit, job: RenderJob, flat: FlatScene) -> FrameResult:
         """Samples from where the unit stands: to its end, or for as long as until a checkpoint."""
@@ -184,6 +207,8 @@ class FarmNode:
         wanted = unit.last
 
         def reason() -> str:
+            if unit.dropped and job.spec.live and unit.phase != "render":
+                return ""  # ending a worker that learns its lights would cost the next scene more than this one
             if unit.dropped:
                 return INTERRUPTED
             return OUT_OF_TIME if self._stop.is_set() or unit.last < wanted or time.monotonic() > until else ""
@@ -192,11 +217,10 @@ class FarmNode:
             unit.phase = "render"
             unit.done = max(unit.done, unit.at - first + int(now.samples))
 
-        begun = time.perf_counter()
         following = self._following(job, flat)
         result = self._session.render_frame(flat, settings, following=following, stop=reason, progress=progress)
         if self._slowdown > 1.0:  # a slow machine, for tests
-            self._stop.wait((time.perf_counter() - begun) * (self._slowdown - 1.0))
+            self._stop.wait(result.seconds["render"] * (self._slowdown - 1.0))
         return result
 
     def _deliver(
@@ -215,12 +239,9 @@ class FarmNode:
             self._session.info,
             following=self._following(job, flat),
             region=frame if piece.crop else settings.crop,
-            total=(0, piece.samples),
+            total=(piece.first, piece.samples),
         )
-        with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
-            path = Path(folder) / "unit.part"
-            save_part(path, result.film, header)
-            data = path.read_bytes()
+        data = part_bytes(result.film, header)
         key = part_key(lease.job, piece, samples, lease.attempt)
         made = Result(range=samples, key=key, digest=digest_of(data), usage=usage)
         self._patiently(lambda: self._store.put(key, data))
@@ -237,7 +258,7 @@ class FarmNode:
 
     def _following(self, job: RenderJob, flat: FlatScene) -> FlatScene | None:
         """The next frame, where motion is asked for; it is what one camera sees, whoever takes that picture."""
-        if "motion" not in job.settings.aovs or self._scene is None:
+        if "motion" not in job.settings.aovs or job.spec.live or self._scene is None:
             return None
         key = job.spec.id, flat.frame
         if self._after is None or self._after[0] != key:
@@ -253,15 +274,27 @@ class FarmNode:
     # --- the other thread --------------------------------------------------------------------------------------------
     def _report(self) -> None:
         """Say how far the unit is, every while, and take orders. Who does not answer is asked again the next time."""
-        while not self._stop.wait(self._policy.report_s):
+        told = time.monotonic()
+        while not self._stop.wait(min(_TICK_S, self._policy.report_s)):
             unit = self._unit
-            if unit is None:
+            every = self._policy.report_s if unit is None else unit.lease.report_s or self._policy.report_s
+            if unit is None or time.monotonic() - told < min(every, self._policy.report_s):
                 continue
-            with contextlib.suppress(CannotWrite):
-                try:
-                    unit.obey(*self._desk.report(unit.lease.attempt, unit.report()))
-                except Stranger:
-                    self._offer()
+            told = time.monotonic()
+            try:
+                self._tell(unit)
+            except CannotWrite:
+                continue
+            except UsageError as fault:  # its token counts no more: whatever it renders, nobody takes it
+                self._refused = fault
+                unit.dropped = True
+                self._stop.set()
+
+    def _tell(self, unit: _Unit) -> None:
+        try:
+            unit.obey(*self._desk.report(unit.lease.attempt, unit.report()))
+        except Stranger:
+            self._offer()
 
     def _offer(self) -> None:
         """Offer the unit at work, and the node, to a coordinator that does not know them. Both threads may find out."""

@@ -61,6 +61,17 @@ def give_order(store: Store, id_: JobId, order: JobOrder) -> int:
     return number
 
 
+def want(store: Store, id_: JobId, kind: Kind, *, by: str = "") -> None:
+    """Leave an order that starts or stops a job, unless it is the one that counts already."""
+    if kind not in wished_of(store, id_):
+        give_order(store, id_, JobOrder(kind=kind, by=by, at=time.time()))
+
+
+def wished_of(store: Store, id_: JobId) -> dict[Kind, JobOrder]:
+    """What the orders of a job come to by now."""
+    return wished(order for _, order in orders_after(store, id_, 0))
+
+
 def orders_after(store: Store, id_: JobId, seen: int) -> list[tuple[int, JobOrder]]:
     """The orders from a number on, in their order. One that is damaged is nobody's wish and is left out."""
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from studio.farm.model import JobId, JobSpec, JobState, Lease, NodeId, NodeInfo, Range, Report, Result
 from studio.farm.ranges import Ranges
@@ -25,6 +25,27 @@ class Policy:
     aging_s: float = 600.0  # of waiting that is worth a point of priority
     drain_at: float = 0.9  # of the cap: no more units are handed out
     margin: float = 1.3  # from the likely cost of a unit to what it may well cost
+    brisk_report_s: float = 2.0  # between two reports on a small farm, so that orders are heard soon
+    reports_per_s: float = 50.0  # that a coordinator wants to hear at most, which says what a small farm is
+    live_first_s: float = 0.4  # of the first units of a live job
+    live_unit_s: float = 1.0  # of a live job's units, which grow to
+    live_longest_s: float = 3.0  # this one while nothing new is wanted
+    live_report_s: float = 0.5  # between two reports of a unit of a live job
+    live_lease_s: float = 15.0
+    live_leaves: int = 1  # nodes that live jobs leave to others that wait
+
+    def live(self) -> Policy:
+        """How units of live jobs are cut."""
+        return replace(
+            self,
+            longest_s=self.live_longest_s,
+            tail_s=self.live_unit_s,
+            first_s=self.live_first_s,
+            first_samples=1,
+            lease_s=min(self.lease_s, self.live_lease_s),
+            report_s=min(self.report_s, self.live_report_s),
+            steal_s=min(self.steal_s, self.live_unit_s),
+        )
 
 
 @dataclass(slots=True)
@@ -52,6 +73,7 @@ class Attempt:
     rate: float = 0.0  # samples a second; 0 while nobody knows
     past: Deferred | None = None  # what it failed at before
     copy: int = 0  # the attempt that does the same
+    called: bool = False  # its node was asked over to a live job
 
     @property
     def done(self) -> int:
@@ -85,6 +107,16 @@ class Node:
         return max(self.info.score, 1e-9) * self.pace.get(job, 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a result taught of its job: seconds of a node of score 1, for so many samples times their cost, and what it
+    cost."""
+
+    work_s: float
+    work_cost: float
+    spent: int
+
+
 @dataclass(slots=True)
 class Job:
     """A job and all that is known of it."""
@@ -106,6 +138,7 @@ class Job:
     work_cost: float = 0.0  # so many samples times their cost
     spent: int = 0  # millionths
     units_s: list[float] = field(default_factory=list)  # how long the last units took
+    learned: dict[str, Learned] = field(default_factory=dict)  # by the key of the result
 
     @property
     def over(self) -> bool:
@@ -115,6 +148,20 @@ class Job:
     def sample_s(self) -> float:
         """Seconds of a sample of cost 1 on a node of score 1; 0 while nobody knows."""
         return self.work_s / self.work_cost if self.work_cost > 0 else self.spec.expected_s
+
+    def learn(self, key: str, what: Learned) -> None:
+        """Count what a result taught."""
+        self.learned[key] = what
+        self.work_s += what.work_s
+        self.work_cost += what.work_cost
+        self.spent += what.spent
+
+    def unlearn(self, key: str, otherwise: Learned) -> None:
+        """Forget it; `otherwise` stands for what was never counted here."""
+        what = self.learned.pop(key, otherwise)
+        self.work_s = max(self.work_s - what.work_s, 0.0)
+        self.work_cost = self.work_cost - what.work_cost if self.learned else 0.0
+        self.spent = max(self.spent - what.spent, 0)
 
     def reopen(self, piece: int, samples: Range) -> None:
         """Samples that nobody has any more."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import StudioError
+from studio.farm.portable import faults_of, outside
 from studio.farm.submission import Submission, check_request
 from studio.render.film import plan_layout, scene_exponent, scene_glare
 from studio.render.finish import with_guides
@@ -26,6 +27,7 @@ from studio.scene.entities import Camera
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten
 from studio.scene.lights import KINDS, Light
+from studio.scene.materials import Material
 from studio.scene.project import is_project, missing_files
 from studio.scene.scene import Scene
 
@@ -54,7 +56,8 @@ def preflight(
     `source` is the project or file that the scene was read from, `output` the picture or pattern that it becomes,
     `memory_bytes` what the largest of the nodes has (0: unknown).
     """
-    found = [*_request(request), *_assets(scene, source), *_frames(scene, request), *_materials(scene)]
+    found = [*_request(request), *_assets(scene, source), *_elsewhere(scene, source)]
+    found += [*_frames(scene, request), *_materials(scene)]
     if output is not None:
         found += _outputs(request, output)
     try:
@@ -68,15 +71,20 @@ def preflight(
     return tuple(sorted(unique.values(), key=lambda finding: _ORDER.index(finding.severity)))
 
 
-def _finding(severity: str, text: str, field: str = "") -> Finding:
+def _finding(severity: str, text: str, field: str = "", ids: Iterable[str] = ()) -> Finding:
     sentence = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-    return msgspec.convert({"severity": severity, "sentence": sentence, "field": field}, Finding)
+    known = {"severity": severity, "sentence": sentence, "field": field, "ids": tuple(dict.fromkeys(ids))}
+    return msgspec.convert(known, Finding)
 
 
 def _named(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
     return ", ".join(repr(name) for name in listed[:_MOST_NAMES]) + more
+
+
+def _told(records: Iterable[Light | Material]) -> str:
+    return _named(each.name or each.id for each in records)
 
 
 # --- files, frames, names --------------------------------------------------------------------------------------------
@@ -98,14 +106,30 @@ def _assets(scene: Scene, source: Path | None) -> Iterator[Finding]:
             return
         if gone:
             yield _finding("error", f"{source} lacks {_named(gone)}; relink or restore them before the scene is sent")
-    lost = {
-        texture.path or "a texture": material.name or material.id
+    lost = [
+        (texture.path or "a texture", material.id)
         for material in scene.materials.values()
         for texture in material.textures.values()
         if texture.image not in scene.images
-    }
+    ]
     if lost:
-        yield _finding("warning", f"the textures {_named(lost)} are missing and are drawn magenta; relink them")
+        names = dict.fromkeys(name for name, _ in lost)
+        sentence = f"the textures {_named(names)} are missing and are drawn magenta; relink them"
+        yield _finding("warning", sentence, ids=(id_ for _, id_ in lost))
+
+
+def _elsewhere(scene: Scene, source: Path | None) -> Iterator[Finding]:
+    """What lies outside the project: of pictures and sound the bytes are sent and the place is not."""
+    for sentence in faults_of(scene):
+        yield _finding("error", sentence)
+    away = outside(scene, source if source is not None and is_project(source) else None)
+    if away:
+        names = _named(PurePath(path).name for path in away)
+        yield _finding(
+            "info",
+            f"{names} come from outside the project; what they show is sent, where they lie is not; File, Collect "
+            "files keeps them with the project",
+        )
 
 
 def _frames(scene: Scene, request: Submission) -> Iterator[Finding]:
@@ -140,13 +164,15 @@ def _materials(scene: Scene) -> Iterator[Finding]:
     for material in scene.materials.values():
         numbers = [n for value in _values(material) for n in _numbers(value)]
         if not all(math.isfinite(n) for n in numbers):
-            broken.append(material.name or material.id)
+            broken.append(material)
         elif material.emission_luminance * max(_numbers(material.emission_color), default=0.0) > BLINDING_NT:
-            blinding.append(material.name or material.id)
+            blinding.append(material)
     if broken:
-        yield _finding("error", f"the materials {_named(broken)} have values that are no numbers; set them anew")
+        sentence = f"the materials {_told(broken)} have values that are no numbers; set them anew"
+        yield _finding("error", sentence, ids=(each.id for each in broken))
     if blinding:
-        yield _finding("warning", f"the materials {_named(blinding)} shine brighter than the sun; is that a slip?")
+        sentence = f"the materials {_told(blinding)} shine brighter than the sun; is that a slip?"
+        yield _finding("warning", sentence, ids=(each.id for each in blinding))
 
 
 def _values(record: msgspec.Struct) -> Iterator[object]:
@@ -190,7 +216,13 @@ def _camera(scene: Scene, flat: FlatScene, request: Submission) -> Iterator[Find
     if not len(boxes):
         yield _finding("warning", "there is nothing to see in the scene: it has no surfaces", "camera")
     elif not sees(flat, boxes, request.settings.width, request.settings.height):
-        yield _finding("warning", f"the camera {flat.camera.name!r} sees no surface at frame {flat.frame:g}; aim it")
+        sentence = f"the camera {flat.camera.name!r} sees no surface at frame {flat.frame:g}; aim it"
+        yield _finding("warning", sentence, ids=_cameras(scene, flat.camera.name))
+
+
+def _cameras(scene: Scene, name: str) -> list[str]:
+    """The cameras that are called so."""
+    return [e.id for e in scene.entities.values() if isinstance(e, Camera) and name in (e.name, e.id)]
 
 
 def sees(flat: FlatScene, boxes: F64, width: int, height: int) -> bool:
@@ -214,30 +246,43 @@ def sees(flat: FlatScene, boxes: F64, width: int, height: int) -> bool:
 # --- what the lamps reach --------------------------------------------------------------------------------------------
 def _lights(scene: Scene, flat: FlatScene) -> Iterator[Finding]:
     lamps = [entity for entity in scene.entities.values() if isinstance(entity, Light) and entity.light != "portal"]
-    muted = [lamp.name or lamp.id for lamp in lamps if lamp.muted]
+    muted = [lamp for lamp in lamps if lamp.muted]
     if muted:
-        yield _finding("info", f"{len(muted)} lights are muted: {_named(muted)}")
+        yield _finding("info", f"{_lamps(muted, 'is', 'are')} muted: {_told(muted)}", ids=(lamp.id for lamp in muted))
     dark = [
-        lamp.name or lamp.id
+        lamp
         for lamp in lamps
         if not lamp.muted
         and (lamp.intensity == 0 or not any(lamp.color))
         and not any(key.startswith(f"{lamp.id}.") for key in scene.tracks)
     ]
     if dark:
-        yield _finding("warning", f"{len(dark)} lights are on and give nothing: {_named(dark)}; mute or remove them")
-    nobody = [lamp.name or lamp.id for lamp in lamps if lamp.light_link_mode == "only" and not lamp.light_links]
+        sentence = f"{_lamps(dark, 'is on and gives', 'are on and give')} nothing: {_told(dark)}; mute or remove"
+        yield _finding("warning", sentence, ids=(lamp.id for lamp in dark))
+    nobody = [lamp for lamp in lamps if lamp.light_link_mode == "only" and not lamp.light_links]
     if nobody:
-        yield _finding("warning", f"{len(nobody)} lights light only what is listed, and list nothing: {_named(nobody)}")
+        sentence = f"{_lamps(nobody, 'lights', 'light')} only what is listed, and nothing is: {_told(nobody)}"
+        yield _finding("warning", sentence, ids=(lamp.id for lamp in nobody))
     if not len(flat.lights):
         yield _finding("warning", "nothing in the scene gives light; the pictures will be black")
-    astray = lost_lights(flat, boxes_of(flat))
+    astray = _lost(flat, boxes_of(flat))
     if astray:
-        yield _finding("warning", f"{len(astray)} lights reach nothing, by their place and aim: {_named(astray)}")
+        names = _named(flat.light_names[i] for i in astray)
+        sentence = f"{_lamps(astray, 'reaches', 'reach')} nothing, by place and aim: {names}"
+        yield _finding("warning", sentence, ids=(flat.light_ids[i] for i in astray if i < len(flat.light_ids)))
+
+
+def _lamps(found: Sequence[object], does: str, do: str) -> str:
+    return f"1 light {does}" if len(found) == 1 else f"{len(found)} lights {do}"
 
 
 def lost_lights(flat: FlatScene, boxes: F64) -> list[str]:
     """Names of lamps that bring no box of the scene more than a trace, and of spots that look past all of them."""
+    return [flat.light_names[i] for i in _lost(flat, boxes)]
+
+
+def _lost(flat: FlatScene, boxes: F64) -> list[int]:
+    """Those lamps, by their place in `FlatScene.light_names`."""
     rows = flat.lights
     placed = np.flatnonzero(np.isin(rows["kind"], [KINDS[name] for name in _PLACED]))
     if not len(placed) or not len(boxes):
@@ -252,7 +297,7 @@ def lost_lights(flat: FlatScene, boxes: F64) -> list[str]:
         if row["kind"] == KINDS["spot"]:
             reached &= _in_cone(row, at, middle, radius)
         if not reached.any():
-            lost.append(flat.light_names[row["entity"]])
+            lost.append(int(row["entity"]))
     return lost
 
 

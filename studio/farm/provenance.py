@@ -1,9 +1,9 @@
 """Content credentials of finished pictures (C2PA 2): whose they are, what they were made of, and by which machines.
 
 They are signed after the merge, here, with the artist's own key, which no node ever has; a key in a safe of its own
-signs through a callback. PNG and MP4 carry them inside; an OpenEXR picture, which cannot, has them beside it in a file
-of the same name that ends in `.c2pa`. Either way they hold a hash of the picture, so a picture that was changed later
-shows it. What they say is the artist's word: they prove who said it and that nothing changed since.
+signs through a callback. PNG, JPEG, TIFF and MP4 carry them inside; an OpenEXR picture, which cannot, has them beside
+it in a file of the same name that ends in `.c2pa`. Either way they hold a hash of the picture, so a picture that was
+changed later shows it. What they say is the artist's word: they prove who said it and that nothing changed since.
 
 Who made a certificate for themselves is known to nobody else: such credentials are whole but not *trusted* until the
 certificate comes from an authority that a viewer's list has (`anchors`). Without a time stamp of an authority
@@ -25,7 +25,8 @@ from typing import IO, Any
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -33,13 +34,25 @@ import studio
 from studio.errors import BadAsset, CannotWrite, Unsupported
 from studio.farm.model import Record
 
-FORMATS = {".png": "image/png", ".mp4": "video/mp4"}
+FORMATS = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+}
 SIDECAR_FORMATS = {".exr": "image/x-exr"}
 SIDECAR = ".c2pa"
 RENDERED = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation"
 RENDERED_WITH_MODELS = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 ASSERTION = "org.myriad.render"
 LARGEST_CREDENTIALS = 64 << 20
+_CURVES: dict[str, tuple[str, type[hashes.HashAlgorithm]]] = {
+    "secp256r1": ("ES256", hashes.SHA256),
+    "secp384r1": ("ES384", hashes.SHA384),
+}
 
 
 class Source(Record, frozen=True):
@@ -76,12 +89,13 @@ class Credit(Record, frozen=True):
 
 
 class Signature(Record, frozen=True):
-    """Who signs: the chain of certificates (PEM, one's own first) and ECDSA on P-256 with SHA-256 of bytes, as r and s
-    of 32 bytes each."""
+    """Who signs: the chain of certificates (PEM, one's own first) and the signature of bytes by an algorithm of COSE
+    (RFC 9053): ECDSA as r and s of the curve's length, RSA as PSS."""
 
     chain: str
     sign: Callable[[bytes], bytes]
     stamp_url: str = ""
+    algorithm: str = "ES256"
 
 
 class Credentials(Record, frozen=True):
@@ -113,7 +127,7 @@ def sign_picture(picture: Path, credit: Credit, signature: Signature) -> Path:
     try:
         with _told(c2pa, picture), picture.open("rb") as source, temporary.open("wb+") as made:
             signer = c2pa.Signer.from_callback(
-                signature.sign, c2pa.C2paSigningAlg.ES256, signature.chain, signature.stamp_url or None
+                signature.sign, c2pa.C2paSigningAlg[signature.algorithm], signature.chain, signature.stamp_url or None
             )
             with signer, c2pa.Builder(_manifest(credit, form), _context(c2pa)) as builder:
                 if beside:
@@ -227,6 +241,11 @@ def _format(picture: Path) -> str:
     return found
 
 
+def ready() -> None:
+    """Raise Unsupported where content credentials cannot be made or read."""
+    _library()
+
+
 def _library() -> Any:
     try:
         return importlib.import_module("c2pa")
@@ -255,14 +274,28 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def signature_of(key: ec.EllipticCurvePrivateKey, chain: str, *, stamp_url: str = "") -> Signature:
-    """The signature of a P-256 key that is at hand."""
+def signature_of(key: PrivateKeyTypes, chain: str, *, stamp_url: str = "") -> Signature:
+    """The signature of a key that is at hand. Raises Unsupported for a kind that content credentials have not."""
+    algorithm, sign = _signing(key)
+    return Signature(chain=chain, sign=sign, stamp_url=stamp_url, algorithm=algorithm)
 
-    def sign(data: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
-    return Signature(chain=chain, sign=sign, stamp_url=stamp_url)
+def _signing(key: PrivateKeyTypes) -> tuple[str, Callable[[bytes], bytes]]:
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        algorithm, hash_ = _CURVES[key.curve.name]
+        size = (key.curve.key_size + 7) // 8
+
+        def by_curve(data: bytes) -> bytes:
+            r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hash_())))
+            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+        return algorithm, by_curve
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= 2048:
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size)
+        return "PS256", lambda data: key.sign(data, pss, hashes.SHA256())
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "ED25519", key.sign
+    raise Unsupported("the key of the certificate is of a kind that signs no credentials; use P-256, P-384 or RSA")
 
 
 def own_certificate(

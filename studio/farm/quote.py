@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from studio.errors import UsageError
+from studio.errors import Cancelled, UsageError
 from studio.farm.model import NodeInfo, Record
 from studio.farm.policy import Policy
 from studio.farm.prices import PriceList, money
@@ -305,8 +305,16 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def session_measure(session: RenderSession, scene: Scene, settings: RenderSettings, *, camera: str = "") -> Measure:
-    """Probes by a session of this machine. A frame is built once, and its first few samples are not timed."""
+def session_measure(
+    session: RenderSession,
+    scene: Scene,
+    settings: RenderSettings,
+    *,
+    camera: str = "",
+    stop: Callable[[], str] = lambda: "",
+) -> Measure:
+    """Probes by a session of this machine. A frame is built once, and its first few samples are not timed. When `stop`
+    gives a reason, the probe at work raises Cancelled."""
     session.warm_up()
     built: dict[float, float] = {}
     last: list[FlatScene] = []  # what the worker has, so that probes of one frame send nothing again
@@ -320,9 +328,11 @@ def session_measure(session: RenderSession, scene: Scene, settings: RenderSettin
         )
         load = 0.0
         if probe.frame not in built:
-            first = session.render_frame(flat, msgspec.structs.replace(small, samples=1))
+            first = session.render_frame(flat, msgspec.structs.replace(small, samples=1), stop=stop)
             load = built[probe.frame] = first.seconds["build"] + first.seconds["render"]
-        result = session.render_frame(flat, small)
+        result = session.render_frame(flat, small, stop=stop)
+        if result.stopped:
+            raise Cancelled("the pilot was stopped")
         return Measured(render_s=result.seconds["render"], load_s=load)
 
     return measure

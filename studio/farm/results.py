@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ from pathlib import Path
 
 import msgspec
 
-from studio.errors import BadAsset, CannotWrite, StudioError
+from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
 from studio.farm.bundle import NodeCache
+from studio.farm.credits import Author, Makers, credit_of, sources_of
 from studio.farm.jobs import RenderJob, claimed
 from studio.farm.model import Piece, Record, Result
+from studio.farm.orders import works
 from studio.farm.previews import preview, write_preview
+from studio.farm.provenance import SIDECAR_FORMATS, Source, sidecar_of, sign_picture
 from studio.farm.session import done_ranges
 from studio.farm.store import Store
 from studio.farm.submission import asked_aovs
@@ -34,19 +38,24 @@ from studio.render.film import Film
 from studio.render.finish import About, Finish, Look, describe
 from studio.render.frames import frame_path
 from studio.render.output import drop_leftovers, replacing
-from studio.render.partial import Header, merge_partials
+from studio.render.partial import Header, merge_partials, read_header
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten
 from studio.scene.scene import Scene
 
+_PRESENCE, _PRESENT_S = "fetching", 60.0
+_LOG_S, _LOG_LOOK_S = 10.0, 0.25  # that the log may be late, in all; between two looks
+
 
 class Kept(Record, frozen=True):
-    """A picture as it was written: of which partials, and how the file is to be known again."""
+    """A picture as it was written: of which partials, and how the file is to be known again. `credits` tells who signed
+    it and for whom; "" when nobody did."""
 
     path: str
     size: int
     changed_ns: int
     parts: str  # digest of the claims it was made of
+    credits: str = ""
 
 
 class Notes(Record, frozen=True):
@@ -72,7 +81,9 @@ class Collector:
     """Brings the results of a job home. Use it in a `with`; `poll` as often as you like.
 
     `home` is the user's folder of this job, `output` a picture or a pattern with #### (checked by the caller). With
-    `keep` pictures that were written before, and are as they were left, stay.
+    `keep` pictures that were written before, and are as they were left, stay. With an `author` pictures get content
+    credentials. `parts` is where partials wait for their frame; whoever watches many jobs has a place of its own for
+    them, and lets go of a job that somebody else fetches (`fetched_elsewhere`).
     """
 
     def __init__(
@@ -84,12 +95,18 @@ class Collector:
         *,
         home: Path,
         cache: Path,
+        parts: Path | None = None,
         keep: bool = True,
         threads: int = 0,
         say: Callable[[str], None] = lambda sentence: None,
+        author: Author | None = None,
     ) -> None:
+        self._author, self._makers = author, Makers(store, job)
+        self._sources: tuple[Source, ...] | None = None
+        self._patience_s = _LOG_S
         self.store, self.job, self.output, self.look = store, job, output, look
         self._home, self._say = home, say
+        self._parts_folder, self._shows = parts if parts is not None else home / "parts", parts is None
         self._cache = NodeCache(cache)
         notes = read_notes(home)
         same = notes is not None and keep and (notes.output, notes.look) == (str(output.absolute()), look)
@@ -114,19 +131,24 @@ class Collector:
         """Where the preview of each frame is, or will be."""
         return {frame: self._home / "previews" / f"{_name(frame)}.jpg" for frame in self._frames}
 
-    def poll(self, *, looks: bool = False) -> list[Collected]:
+    def poll(self, *, looks: bool = False, goes_on: Callable[[], bool] = lambda: True) -> list[Collected]:
         """Write the pictures of all frames that are done by now; gives those that were not reported before.
 
-        With `looks`, previews of the others are made anew. Raises BadAsset for a partial that is damaged in the store,
+        With `looks`, previews of the others are made anew. `goes_on` is asked before every frame; the rest waits for
+        the next poll when it says no. Raises BadAsset for a partial that is damaged in the store,
         CannotWrite when the disk refuses a picture: what was fetched is kept, and the next poll goes on.
         """
+        if self._shows:
+            show_presence(self._home)
         out = []
         whole = done_ranges(self.store, self.job)
         first = next(iter(self._frames))
         for frame, rows in self._frames.items():
             if frame in self._written:
                 continue
-            if all(whole[row].size >= self.job.spec.pieces[row].samples for row in rows):
+            if not goes_on():
+                break
+            if all(whole[row].size >= self.job.spec.pieces[row].count for row in rows):
                 if self._needs_first() and frame != first and first not in self._written:
                     continue
                 made = self._collect(frame, rows)
@@ -139,6 +161,8 @@ class Collector:
 
     def close(self) -> None:
         """Free the denoiser, and the bundle for others to evict."""
+        if self._shows:
+            (self._home / _PRESENCE).unlink(missing_ok=True)
         self._finish.close()
         self._cache.close()
 
@@ -169,14 +193,21 @@ class Collector:
         samples = max(self.job.spec.pieces[row].samples for row in rows)
         parts = digest_of("\n".join(f"{row} {r.digest}" for row, r in results).encode())
         kept = self._notes.frames.get(_name(frame))
-        if kept is not None and kept.parts == parts and _is_as_left(kept, path):
+        if kept is not None and kept.parts == parts and _is_as_left(kept, path) and self._has_credits(kept, path):
             return Collected(frame, path, samples, fresh=False)
         film, header = merge_partials(self._fetched(results))
         about = self._about(frame, header)
         drop_leftovers(path)
+        with contextlib.suppress(NotADirectoryError):  # which is told when the picture is written
+            sidecar_of(path).unlink(missing_ok=True)  # of the picture that was there before
         self._finish.write(film, path, about)
+        if self._author is not None:
+            self._sign(self._author, path, header, results, samples)
         stat = path.stat()
-        made = Kept(path=str(path.absolute()), size=stat.st_size, changed_ns=stat.st_mtime_ns, parts=parts)
+        mark = self._author.mark if self._author is not None else ""
+        made = Kept(
+            path=str(path.absolute()), size=stat.st_size, changed_ns=stat.st_mtime_ns, parts=parts, credits=mark
+        )
         frames = {**self._notes.frames, _name(frame): made}
         self._notes = msgspec.structs.replace(self._notes, frames=frames, measured=self._finish.measured)
         save_notes(self._home, self._notes)
@@ -197,6 +228,46 @@ class Collector:
                 "the picture is the nodes'."
             )
         return describe(self._flat, header, msgspec.structs.replace(self.job.settings, aovs=asked_aovs(self.job)))
+
+    # --- credentials -------------------------------------------------------------------------------------------------
+    def _has_credits(self, kept: Kept, path: Path) -> bool:
+        """Whether a picture that was kept has the credentials that are wanted; where none are, what it has is left."""
+        if self._author is None:
+            return True
+        beside = path.suffix.lower() in SIDECAR_FORMATS
+        return kept.credits == self._author.mark and (not beside or sidecar_of(path).is_file())
+
+    def _meet_makers(self, results: list[Result]) -> None:
+        """Wait a little where the log does not name the makers of a frame yet: claims come a moment before it."""
+        while not self._makers.know(results) and self._patience_s > 0 and works(self.store):
+            time.sleep(_LOG_LOOK_S)
+            self._patience_s -= _LOG_LOOK_S
+
+    def sign_movie(self, author: Author, path: Path) -> None:
+        """Give a movie of all the frames its credentials."""
+        results = self._results(list(range(len(self.job.spec.pieces))))
+        header = read_header(self._fetched(results[:1])[0])[0]
+        self._sign(author, path, header, results, max(piece.samples for piece in self.job.spec.pieces))
+
+    def _sign(
+        self, author: Author, path: Path, header: Header, results: list[tuple[int, Result]], samples: int
+    ) -> None:
+        """Give a picture its credentials."""
+        self._meet_makers([result for _, result in results])
+        if self._sources is None:
+            self._sources = sources_of(self.store, self.job, self._cache.fetch(self.store, self.job.spec.bundle))
+        shares = self._makers.shares(((self.job.spec.pieces[row], result) for row, result in results), header.device)
+        credit = credit_of(
+            self.job,
+            author,
+            title=path.name,
+            build=header.build,
+            samples=samples,
+            sources=self._sources,
+            nodes=shares,
+            denoised=self.look.denoise,
+        )
+        sign_picture(path, credit, author.signature)
 
     # --- partials ----------------------------------------------------------------------------------------------------
     def _fetched(self, results: list[tuple[int, Result]]) -> list[Path]:
@@ -226,7 +297,7 @@ class Collector:
             temporary.unlink(missing_ok=True)
 
     def _parts(self, piece: Piece) -> Path:
-        return self._home / "parts" / piece.name
+        return self._parts_folder / piece.name
 
     # --- a look ------------------------------------------------------------------------------------------------------
     def _look(self, frame: float, rows: list[int]) -> None:
@@ -248,7 +319,7 @@ def _complete(job: RenderJob, rows: list[int], results: list[tuple[int, Result]]
     have = dict.fromkeys(rows, 0)
     for row, result in results:
         have[row] += result.range[1] - result.range[0]
-    return all(have[row] == job.spec.pieces[row].samples for row in rows)
+    return all(have[row] == job.spec.pieces[row].count for row in rows)
 
 
 def _is(path: Path, digest: str) -> bool:
@@ -270,6 +341,22 @@ def _name(frame: float) -> str:
     return Piece(frame=frame, samples=1).name
 
 
+# --- who fetches -----------------------------------------------------------------------------------------------------
+def show_presence(home: Path) -> None:
+    """Say that somebody fetches a job here and now, so that nobody else does it as well."""
+    with contextlib.suppress(OSError):  # on a disk that is full both do, and write the same
+        home.mkdir(parents=True, exist_ok=True)
+        (home / _PRESENCE).touch()
+
+
+def fetched_elsewhere(home: Path) -> bool:
+    """Whether somebody was seen to fetch a job within a minute."""
+    try:
+        return abs(time.time() - (home / _PRESENCE).stat().st_mtime) < _PRESENT_S
+    except OSError:
+        return False
+
+
 # --- notes -----------------------------------------------------------------------------------------------------------
 def read_notes(home: Path) -> Notes | None:
     """What this machine knows of a job; None when that is nothing. Damaged notes are nothing: pictures are then written
@@ -278,6 +365,16 @@ def read_notes(home: Path) -> Notes | None:
         return msgspec.json.decode((home / "notes.json").read_bytes(), type=Notes)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def check_author(job: RenderJob, notes: Notes | None, author: Author | None) -> None:
+    """Raise UsageError where writing pictures would take credentials away that others gave them."""
+    marks = {picture.credits for picture in notes.frames.values()} if notes is not None else set()
+    if marks - {"", author.mark if author is not None else ""}:
+        raise UsageError(
+            f"pictures of {job.spec.name} have content credentials that are not given now; fetch the others by "
+            f"studio farm fetch {job.spec.id} --credentials"
+        )
 
 
 def save_notes(home: Path, notes: Notes) -> None:

@@ -8,38 +8,79 @@ told. So the store alone says what is done, and a coordinator that is killed is 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
 from studio.farm.coordinator import Coordinator, Price, Status
-from studio.farm.jobs import RenderJob, claim_on, claimed, holder, job_ids, job_key, read_job, write_job
-from studio.farm.model import Event, JobId, Lease, NodeInfo, Order, Report, Result
+from studio.farm.desk import Forbidden, Stranger
+from studio.farm.event_log import EventLog
+from studio.farm.jobs import (
+    LIVE,
+    RenderJob,
+    claim_on,
+    claimed,
+    holder,
+    is_same,
+    job_ids,
+    part_key,
+    read_job,
+    withdraw,
+    write_job,
+)
+from studio.farm.likeness import Forged
+from studio.farm.live_desk import LiveDesk
+from studio.farm.model import (
+    Event,
+    JobId,
+    JobSpec,
+    Lease,
+    NodeId,
+    NodeInfo,
+    NodeRows,
+    Order,
+    Piece,
+    Report,
+    Result,
+    Usage,
+    maker_of,
+)
 from studio.farm.orders import beat, carry_out, end_beat, orders_after, wished
 from studio.farm.policy import Policy
+from studio.farm.session import log_of
 from studio.farm.store import Store
-from studio.farm.verify import check_partial
-from studio.farm.wire import Stranger
+from studio.farm.trust import Check
+from studio.farm.verify import check_partial, largest_part
 from studio.render.film import Film
 from studio.render.partial import Header
 
-EVENTS_A_BLOCK = 64
 ORDERS_S = 2.0  # between two looks for what people want
 BEAT_S = 15.0  # between two signs of life
+MOST_TAKEN_BACK = 50  # results at one tick
+MOST_CORES, FASTEST = 4096, 1e4  # that a node can say it has
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 Inspect = Callable[[RenderJob, Lease, Result, Film, Header], None]
+Look = Callable[[str, Callable[[], None]], None]  # has a check made that goes by a name
 
 
 class Service:
-    """A farm's coordinator with its store. Any thread may call it."""
+    """A farm's coordinator with its store. Any thread may call it.
+
+    `inspect` looks at partials beyond what every one goes through and raises `Forged` for what must not count
+    (`studio.farm.trust`); `look` runs such checks where they do not hold up others (`studio.farm.inspection`). `admit`
+    hears of every job with its results and whether any are missing, before it is taken, and raises UsageError for one
+    that is not; `spent` says what a job was billed so far, and `welcome` of a node what it is known as, or raises
+    Forbidden (`studio.farm.house`). `probe` names what a node that asks is to render though it is done, for its answer
+    is known.
+    """
 
     def __init__(
         self,
@@ -49,43 +90,82 @@ class Service:
         price: Price | None = None,
         listener: Callable[[Event], None] | None = None,
         inspect: Inspect | None = None,
+        look: Look | None = None,
+        admit: Callable[[JobSpec, Mapping[int, list[Result]], bool], None] | None = None,
+        spent: Callable[[JobId], int] | None = None,
+        welcome: Callable[[NodeInfo], NodeInfo] | None = None,
+        probe: Callable[[NodeId], tuple[JobId, int, Result] | None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.generation = self._next_generation()
         self._lock = threading.RLock()
-        self._flushing = threading.Lock()
         self._listener = listener or (lambda event: None)
-        self._inspect = inspect or (lambda job, lease, result, film, header: None)  # `studio.farm.trust`
+        self._inspect = inspect or (lambda job, lease, result, film, header: None)
+        self._look = look or (lambda name, check: check())
+        self._admit = admit or (lambda spec, results, missing: None)
+        self._welcome = welcome or (lambda info: info)
+        self._probe = probe or (lambda node: None)
+        self._spent = spent or (lambda id_: 0)
+        self._clock = clock
         self._jobs: dict[JobId, RenderJob] = {}
-        self._log: dict[JobId, list[Event]] = {}
-        self._blocks: dict[JobId, int] = {}
-        self._last_hash: dict[JobId, str] = {}
+        self._log = EventLog(store, self.generation)
+        self._refused: dict[JobId, int] = {}  # and the number of the order after which they are tried again
+        self._doubtful: deque[tuple[JobId, int, Result]] = deque()  # what is to be taken back
+        self._infos: dict[NodeId, NodeInfo] = {}  # of all that ever joined
         self._seen: dict[JobId, int] = {}  # orders up to here are carried out
         self._looked = self._beat = -BEAT_S
+        self.live = LiveDesk(self)
         self.coordinator = Coordinator(
             clock, policy=policy, generation=self.generation, price=price, listener=self._heard
         )
 
     # --- jobs --------------------------------------------------------------------------------------------------------
     def submit(self, job: RenderJob, *, by: str = "") -> None:
-        """Take a job, or go on with it: what the store has of it is not rendered again."""
+        """Take a job, or go on with it: what the store has of it is not rendered again.
+
+        Raises UsageError for one that has nothing to render, or that is refused, which its log says too.
+        """
         write_job(self.store, job)
         kept = read_job(self.store, job.spec.id)  # as it was submitted first
-        results = claimed(self.store, kept)
-        orders = orders_after(self.store, kept.spec.id, 0)
+        id_ = kept.spec.id
+        orders = orders_after(self.store, id_, 0)
+        following = max((number for number, _ in orders), default=-1) + 1
+        wishes = wished(order for _, order in orders)
+        if "cap" in wishes:
+            kept = msgspec.structs.replace(
+                kept, spec=msgspec.structs.replace(kept.spec, cap_micros=wishes["cap"].value)
+            )
+        results = self._made(kept, claimed(self.store, kept))
         with self._lock:
-            known = kept.spec.id in self._jobs
-            self._jobs[kept.spec.id] = kept
+            known = id_ in self._jobs
+            self._jobs[id_] = kept
             try:
-                self.coordinator.submit(kept.spec, results=results, by=by)
-            except UsageError:  # one that has nothing to render is nobody's
-                del self._jobs[kept.spec.id]
+                if not known:
+                    self._admit(kept.spec, results, _missing(kept, results))
+                self.coordinator.submit(kept.spec, results=results, spent=self._spent(id_), by=by)
+            except UsageError as fault:  # it is nobody's
+                del self._jobs[id_]
+                self._refused[id_] = following
+                self.coordinator.refuse(id_, str(fault))
                 raise
+            self._refused.pop(id_, None)
+            for row, found in results.items():
+                self._doubtful.extend((id_, row, r) for r in found if not self.coordinator.trusts(r.node))
             if not known:  # whoever takes over a paused job leaves it paused
-                self._seen[kept.spec.id] = max((number for number, _ in orders), default=-1) + 1
-                for order in wished(order for _, order in orders).values():
-                    carry_out(self.coordinator, kept.spec.id, order)
+                self._seen[id_] = following
+                for order in wishes.values():
+                    carry_out(self.coordinator, id_, order)
+
+    def _made(self, job: RenderJob, results: dict[int, list[Result]]) -> dict[int, list[Result]]:
+        """Results with the names of who made them; of claims that do not say so, as the job's log has it."""
+        if all(result.node for found in results.values() for result in found):
+            return results
+        makers = {e.text: e.node for e in log_of(self.store, job.spec.id) if e.kind == "delivered"}
+        return {
+            row: [r if r.node else msgspec.structs.replace(r, node=makers.get(r.key, "")) for r in found]
+            for row, found in results.items()
+        }
 
     def recover(self) -> list[JobId]:
         """Go on with every job of the store that is not done; gives their ids."""
@@ -98,20 +178,58 @@ class Service:
             found.append(id_)
         return found
 
+    def forget(self, id_: JobId) -> None:
+        """End a job and know nothing of it any more; what it has in the store is its owner's to remove."""
+        with self._lock:
+            self.coordinator.forget(id_)
+            self._jobs.pop(id_, None)
+            self._seen.pop(id_, None)
+
+    def hands(self, ids: Iterable[JobId]) -> tuple[int, int, int, float]:
+        """How many nodes work at jobs, how many may, and how many there are."""
+        with self._lock:
+            return self.coordinator.hands(ids)
+
     def job(self, id_: JobId) -> RenderJob | None:
         """A job as it was submitted; None for one that is not here."""
         with self._lock:
             return self._jobs.get(id_)
+
+    def jobs_at_work(self) -> list[RenderJob]:
+        """The jobs that are not over."""
+        with self._lock:
+            return [job for id_, job in self._jobs.items() if not self.coordinator.over(id_)]
 
     def status(self, id_: JobId) -> Status:
         """See `Coordinator.status`."""
         with self._lock:
             return self.coordinator.status(id_)
 
+    def alone(self) -> contextlib.AbstractContextManager[object]:
+        """While it is entered nothing happens but by this thread: for whoever holds locks of its own, of which this one
+        is always the first."""
+        return self._lock
+
+    def lease_of(self, attempt: int) -> Lease | None:
+        """The lease of an attempt that is at work; None when it is not."""
+        with self._lock:
+            return self.coordinator.attempt(attempt)
+
+    def node_info(self, node: NodeId) -> NodeInfo | None:
+        """What a node said of itself when it joined last, also when it has left; None of one that never came."""
+        with self._lock:
+            return self.coordinator.node_info(node) or self._infos.get(node)
+
     # --- what nodes call ---------------------------------------------------------------------------------------------
     def join(self, info: NodeInfo) -> None:
-        """See `Coordinator.join`."""
+        """See `Coordinator.join`. Raises Forbidden for a node that cannot be as it says."""
+        if not (
+            0.0 < info.score <= FASTEST and 0 < info.cores <= MOST_CORES and min(info.memory_bytes, info.trust) >= 0
+        ):
+            raise Forbidden(f'the node "{info.id[:80]}" says of itself what no machine is; update it')
+        info = self._welcome(info)
         with self._lock:
+            self._infos[info.id] = info
             self.coordinator.join(info)
 
     def leave(self, node: str) -> None:
@@ -123,7 +241,9 @@ class Service:
         """See `Coordinator.ask`."""
         with self._lock:
             self._known(self.coordinator.knows(node))
-            return self.coordinator.ask(node)
+            known = self._probe(node)
+            lease = self.coordinator.probe(node, *known) if known is not None else None
+            return lease or self.coordinator.ask(node)
 
     def report(self, attempt: int, report: Report) -> Order:
         """See `Coordinator.report`."""
@@ -155,10 +275,18 @@ class Service:
             return "late"
         if not 0 <= lease.piece < len(job.spec.pieces):
             return "late"
+        own = self.lease_of(lease.attempt)
+        if own is not None and (own.job, own.piece, own.node) != (lease.job, lease.piece, lease.node):
+            return "wrong"
+        lease = own or lease
+        result = msgspec.structs.replace(result, node=lease.node)
         verdict = self._delivered(lease, result, job)
-        if verdict != "taken" and claim_on(self.store, lease.job, job.spec.pieces[lease.piece], result.range) == result:
-            # Claimed when no answer came, and late since: its node must not take it away, for the store says it counts.
-            return "taken"
+        if verdict not in ("taken", "bad"):
+            claim = claim_on(self.store, lease.job, job.spec.pieces[lease.piece], result.range)
+            if claim is not None and is_same(claim, result):
+                # Claimed when no answer came, and late since: its node must not take it away, for the store says it
+                # counts.
+                return "taken"
         with self._lock:
             self._known(verdict != "late" or self.job(lease.job) is None or not self.coordinator.foreign(lease.attempt))
         return verdict
@@ -172,35 +300,111 @@ class Service:
             return "late"
         if self._has(lease, result):
             return "taken"
+        with self._lock:
+            if self.coordinator.judge(lease.attempt, result) != "taken":  # nobody need look at it
+                return self.coordinator.deliver(lease.attempt, result)
         piece = job.spec.pieces[lease.piece]
         try:
-            with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
-                path = Path(folder) / "unit.part"
-                path.write_bytes(self.store.get(result.key))
-                film, header = check_partial(path, job, piece, result)
-                self._inspect(job, lease, result, film, header)
+            self._look(f"{result.key} {result.digest}", lambda: self._check(job, lease, piece, result))
         except CannotWrite:
             raise
+        except Forged as fault:  # which says nothing of the unit: others render it
+            self.distrust(lease.node, str(fault))
+            return "bad"
         except StudioError as fault:
             self.fail(lease.attempt, 15, str(fault))
             return "bad"
         with self._lock:
             if self._has(lease, result):  # delivered twice at once
                 return "taken"
-            if self.coordinator.judge(lease.attempt, result) == "taken":
-                result = holder(self.store, lease.job, piece, result)
-            return self.coordinator.deliver(lease.attempt, result)
+            probe = self.coordinator.is_probe(lease.attempt)
+            if not probe and self.coordinator.judge(lease.attempt, result) == "taken":
+                result = holder(self.store, lease.job, piece, self._believed(lease, result))
+            verdict = self.coordinator.deliver(lease.attempt, result)
+        if probe:
+            self.store.delete(result.key)
+        return verdict
+
+    def _check(self, job: RenderJob, lease: Lease, piece: Piece, result: Result) -> None:
+        """Raises StudioError for a partial that must not count, CannotWrite where that cannot be said now."""
+        if result.key != part_key(job.spec.id, piece, result.range, lease.attempt):
+            raise BadAsset("the partial does not lie where that of its unit belongs")
+        try:
+            with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
+                path = Path(folder) / "unit.part"
+                self.store.copy_to(path, result.key, most=largest_part(job, piece))
+                film, header = check_partial(path, job, piece, result)
+        except OSError as fault:
+            reason = (fault.strerror or str(fault)).lower()
+            raise CannotWrite(f"a partial cannot be looked at: {reason}; make room for temporary files") from fault
+        self._inspect(job, lease, result, film, header)
+
+    def _believed(self, lease: Lease, result: Result) -> Result:
+        """A result that took no longer than the clock allows."""
+        most = max(self._clock() - lease.begun, 0.0)
+        usage, cores = result.usage, getattr(self.node_info(lease.node), "cores", 1)
+        taken = Usage(
+            core_s=_within(usage.core_s, most * cores),
+            device_s=_within(usage.device_s, most),
+            load_s=_within(usage.load_s, most),
+            render_s=_within(usage.render_s, most),
+        )
+        return msgspec.structs.replace(result, usage=taken)
 
     def _has(self, lease: Lease, result: Result) -> bool:
         with self._lock:
-            return result in self.coordinator.results(lease.job, lease.piece)
+            if not self.coordinator.has(lease.job, lease.piece, result.range):
+                return False  # as of nearly all; the rest is a search through what may be thousands
+            return any(is_same(result, other) for other in self.coordinator.results(lease.job, lease.piece))
+
+    # --- what is taken back ------------------------------------------------------------------------------------------
+    def retract(self, id_: JobId, piece: int, result: Result) -> None:
+        """Take a delivered result back: its claim and partial go, and its samples are rendered again. `tick` does it,
+        and tries again while the store does not answer."""
+        with self._lock:
+            self._doubtful.append((id_, piece, result))
+
+    def distrust(self, node: NodeId, why: str) -> None:
+        """Take nothing of a node any more, nor of others of its machine, and take back all that they have delivered."""
+        with self._lock:
+            self.coordinator.distrust(node, why)
+            for id_, job in self._jobs.items():
+                for piece in range(len(job.spec.pieces)):
+                    made = (r for r in self.coordinator.results(id_, piece) if maker_of(r.node) == maker_of(node))
+                    self._doubtful.extend((id_, piece, result) for result in made)
+
+    def checked(self, check: Check) -> None:
+        """Say in the job's log that a delivery was looked at."""
+        with self._lock:
+            why = "" if check.sound else check.text or "it is not sound"
+            self.coordinator.checked(check.job, check.node, check.piece, check.range, check.attempt, why)
+
+    def _take_back(self) -> None:
+        for _ in range(MOST_TAKEN_BACK):
+            with self._lock:
+                if not self._doubtful:
+                    return
+                id_, piece, result = self._doubtful.popleft()
+                job = self._jobs.get(id_)
+            if job is None:
+                continue
+            try:  # first the claim, or whoever renders the samples again would find them taken
+                withdraw(self.store, id_, job.spec.pieces[piece], result)
+            except CannotWrite:
+                self.retract(id_, piece, result)
+                raise
+            with self._lock:
+                if id_ in self._jobs:
+                    self.coordinator.retract(id_, piece, result)
 
     def tick(self) -> None:
         """See `Coordinator.tick`; do what people have ordered, and write down what has happened."""
         with self._lock:
             self.coordinator.tick()
         with contextlib.suppress(CannotWrite):  # a store that does not answer now is asked the next time
+            self._take_back()
             self._obey()
+            self.live.look()
         self.flush()
 
     def _obey(self) -> None:
@@ -209,6 +413,7 @@ class Service:
         if now - self._beat >= BEAT_S:
             self._beat = now
             beat(self.store, self.generation)
+            self._show_nodes()
         if now - self._looked < ORDERS_S:
             return
         self._looked = now
@@ -218,35 +423,34 @@ class Service:
                     self._seen[id_] = number + 1
                     carry_out(self.coordinator, id_, order)
 
+        for id_, following in list(self._refused.items()):
+            if any(order.kind == "resume" for _, order in orders_after(self.store, id_, following)):
+                with contextlib.suppress(BadAsset, UsageError):  # which its log says
+                    self.submit(read_job(self.store, id_), by="resume")
+
+    def _show_nodes(self) -> None:
+        """Write down how the nodes stand, for whoever watches the store."""
+        with self._lock:
+            rows = self.coordinator.rows()
+        shown = NodeRows(generation=self.generation, at=time.time(), rows=rows)
+        self.store.put(f"nodes/{self.generation}.json", _encoder.encode(shown))
+
     def retire(self) -> None:
         """Write down the rest and give no more signs of life."""
         self.flush()
         with contextlib.suppress(CannotWrite):  # they grow old by themselves
             end_beat(self.store, self.generation)
+            self.store.delete(f"nodes/{self.generation}.json")
 
     # --- the log -----------------------------------------------------------------------------------------------------
     def _heard(self, event: Event) -> None:
-        if event.job:
-            self._log.setdefault(event.job, []).append(event)
+        if event.job and not event.job.startswith(LIVE):  # such last for seconds
+            self._log.add(event)
         self._listener(event)
 
     def flush(self) -> None:
-        """Write down what has happened since the last time, in blocks that name the hash of the one before. What the
-        store does not take now is written the next time."""
-        with self._flushing:
-            with self._lock:
-                pending, self._log = self._log, {}
-            for id_, events in pending.items():
-                number = self._blocks.get(id_, 0)
-                data = _encoder.encode({"before": self._last_hash.get(id_, ""), "events": events})
-                try:
-                    self.store.put(job_key(id_, "events", f"{self.generation:04d}-{number:06d}.json"), data)
-                except CannotWrite:
-                    with self._lock:
-                        self._log[id_] = [*events, *self._log.get(id_, ())]
-                    continue
-                self._last_hash[id_] = hashlib.sha256(data).hexdigest()
-                self._blocks[id_] = number + 1
+        """Write down what has happened since the last time."""
+        self._log.flush()
 
     def _next_generation(self) -> int:
         """One more than any coordinator of this store before; two that start at once get two."""
@@ -256,3 +460,13 @@ class Service:
         while not self.store.put(f"generations/{number}", mine, once=True):
             number += 1
         return number
+
+
+def _missing(job: RenderJob, results: dict[int, list[Result]]) -> bool:
+    """Whether there is anything left to render."""
+    have = {row: sum(last - first for first, last in (r.range for r in found)) for row, found in results.items()}
+    return any(have.get(row, 0) < piece.count for row, piece in enumerate(job.spec.pieces))
+
+
+def _within(seconds: float, most: float) -> float:
+    return min(max(seconds, 0.0), most)

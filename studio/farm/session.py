@@ -6,6 +6,7 @@ comes back tomorrow, on another machine, sees the same, whether anybody works at
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -15,10 +16,10 @@ from typing import Any
 import msgspec
 
 from studio.errors import BadAsset, StudioError, UsageError
-from studio.farm.engines.engine import Want, end_of, wish
+from studio.farm.engines.engine import end_of
 from studio.farm.jobs import RenderJob, decoded, job_ids, job_key, read_job
-from studio.farm.model import Event, JobId, Record
-from studio.farm.orders import JobOrder, Kind, give_order, orders_after, wished, works
+from studio.farm.model import Event, JobId, NodeRow, NodeRows, Record
+from studio.farm.orders import ALIVE_S, JobOrder, Kind, give_order, orders_after, wished, works
 from studio.farm.ranges import Ranges
 from studio.farm.store import Store
 from studio.resources import data_folder
@@ -28,7 +29,6 @@ _BLOCK = re.compile(r"(\d{1,9})-(\d{1,9})\.json")
 _LARGEST_BLOCK = 64 << 20
 _LAST_BLOCKS = 4  # of the log, in which the end of a job stands
 _STATES = {"failed": "failed", "capped": "capped", "cancelled": "cancelled", "done": "done"}
-_WANTS: dict[Kind, Want] = {"pause": "pause", "drain": "drain", "resume": "go", "cancel": "cancel"}
 
 
 class Standing(Record, frozen=True):
@@ -82,8 +82,8 @@ def done_ranges(store: Store, job: RenderJob) -> list[Ranges]:
         *_, piece, name = key.split("/")
         match = _CLAIM.fullmatch(name)
         if piece in index and match is not None:
-            samples = job.spec.pieces[index[piece]].samples
-            out[index[piece]].add((int(match[1]), min(int(match[2]), samples)))
+            wanted = job.spec.pieces[index[piece]]
+            out[index[piece]].add((max(int(match[1]), wanted.first), min(int(match[2]), wanted.samples)))
     return out
 
 
@@ -92,7 +92,7 @@ def standing(store: Store, job: RenderJob, *, working: bool | None = None) -> St
     ranges = done_ranges(store, job)
     frames: dict[float, bool] = {}
     for piece, have in zip(job.spec.pieces, ranges, strict=True):
-        frames[piece.frame] = frames.get(piece.frame, True) and have.size >= piece.samples
+        frames[piece.frame] = frames.get(piece.frame, True) and have.size >= piece.count
     orders = wished(order for _, order in orders_after(store, job.spec.id, 0))
     working = works(store) if working is None else working
     state, why = _state(store, job, orders, all(frames.values()), working)
@@ -101,7 +101,7 @@ def standing(store: Store, job: RenderJob, *, working: bool | None = None) -> St
         name=job.spec.name,
         state=state,
         done=sum(have.size for have in ranges),
-        total=sum(piece.samples for piece in job.spec.pieces),
+        total=sum(piece.count for piece in job.spec.pieces),
         frames_done=sum(frames.values()),
         frames=len(frames),
         priority=orders["priority"].value if "priority" in orders else job.spec.priority,
@@ -135,13 +135,13 @@ def _newest(store: Store, id_: JobId) -> Iterator[Event]:
     """The last events of the log, the newest first."""
     blocks = _blocks(store, id_)
     for key in reversed(blocks[-_LAST_BLOCKS:]):
-        yield from reversed(_events(store, key))
+        yield from reversed(events_of(store, key))
 
 
 def log_of(store: Store, id_: JobId) -> Iterator[Event]:
     """All that happened to a job, in the order of coordinators and of each one's events."""
     for key in _blocks(store, id_):
-        yield from _events(store, key)
+        yield from events_of(store, key)
 
 
 def _blocks(store: Store, id_: JobId) -> list[str]:
@@ -153,7 +153,7 @@ def _blocks(store: Store, id_: JobId) -> list[str]:
     return [key for _, _, key in sorted(found)]
 
 
-def _events(store: Store, key: str) -> list[Event]:
+def events_of(store: Store, key: str) -> list[Event]:
     """The events of a block; a damaged one has none to tell."""
     try:
         block = decoded(store.get(key, most=_LARGEST_BLOCK), dict[str, Any], key)
@@ -165,8 +165,6 @@ def _events(store: Store, key: str) -> list[Event]:
 def order(store: Store, id_: JobId, kind: Kind, *, value: int = 0, by: str = "") -> None:
     """Want something of a job, of whatever engine works at it."""
     give_order(store, id_, JobOrder(kind=kind, value=value, by=by, at=time.time()))
-    if kind in _WANTS:
-        wish(store, id_, _WANTS[kind], by=by)
 
 
 def all_jobs(store: Store) -> Iterator[RenderJob | StudioError]:
@@ -178,3 +176,14 @@ def all_jobs(store: Store) -> Iterator[RenderJob | StudioError]:
         except BadAsset as fault:
             found.append(fault)
     yield from sorted(found, key=lambda job: job.spec.submitted_at if isinstance(job, RenderJob) else 0.0)
+
+
+def nodes_of(store: Store) -> list[NodeRow]:
+    """The nodes of the coordinators that were heard within a minute, by their ids. What is damaged tells of none."""
+    found: dict[str, NodeRow] = {}
+    for key, _ in store.list("nodes"):
+        with contextlib.suppress(BadAsset):
+            rows = decoded(store.get(key, most=_LARGEST_BLOCK), NodeRows, f"{store.name}: {key}")
+            if abs(time.time() - rows.at) <= ALIVE_S:
+                found |= {row.id: row for row in rows.rows}
+    return [row for _, row in sorted(found.items())]

@@ -15,17 +15,17 @@ What a node says it took is believed only up to what the clock says that it can 
 from __future__ import annotations
 
 import copy
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from studio.errors import StudioError, UsageError
 from studio.farm import prices as p
-from studio.farm.ledger import OUTSIDE, PLATFORM, Account, Entry, Ledger, Posting, UsageRow
-from studio.farm.model import Event, JobId, JobSpec, NodeId, NodeInfo, Range, Result
+from studio.farm.accounts import Accounts, Place, moved
+from studio.farm.accounts import Payer as Payer
+from studio.farm.ledger import PLATFORM, Entry, Ledger, Posting, UsageRow
+from studio.farm.model import Event, JobId, JobSpec, NodeId, NodeInfo, Range, Result, attempt_of, maker_of
 from studio.farm.prices import PriceList, Quantities
 from studio.farm.ranges import Ranges
 
@@ -33,17 +33,8 @@ JobOf = Callable[[JobId], JobSpec | None]
 NodeOf = Callable[[NodeId], NodeInfo | None]
 ResultOf = Callable[[JobId, int, Range], Result | None]
 MOST_NOTES = 100
-_Place = tuple[Account, str, str]  # account, owner, job
-_ATTEMPT = re.compile(r"\.(\d{1,15})\.part$")
 _OVER = ("done", "failed", "cancelled")
 _UNPAID = {"failed": "failed", "expired": "expired", "lost": "lost"}
-
-
-class Payer(Protocol):
-    """Who carries money out of the house: a bank, a service. Paying twice under one key must be paying once."""
-
-    def pay(self, node: NodeId, micros: int, currency: str, key: str) -> str:
-        """Pay; gives the payer's own reference."""
 
 
 @dataclass(slots=True)
@@ -66,7 +57,7 @@ class _Open:
     billed: dict[int, Ranges] = field(default_factory=dict)  # by piece: samples are never billed twice
 
 
-class Settlement:
+class Settlement(Accounts):
     """Keeps a ledger of what a farm does. Call `heard` with every event of the coordinator, in order.
 
     `job`, `node` and `result` look up what events only name. `customer` is whose money it is when a job names no owner.
@@ -83,7 +74,8 @@ class Settlement:
         tier: Callable[[JobId], str] = lambda job: "",
         customer: str = "customer",
     ) -> None:
-        self.ledger, self.prices = ledger, prices
+        super().__init__(ledger)
+        self.prices = prices
         self._job, self._node, self._result, self._tier, self._customer = job, node, result, tier, customer
         self._attempts: dict[int, _Attempt] = {}
         self._leased: dict[int, NodeId] = {}
@@ -131,11 +123,16 @@ class Settlement:
             while self._waiting:
                 try:
                     self.heard(self._waiting[0])
+                except UsageError as fault:  # no later try would do better, and others have to be paid
+                    self._note(str(fault))
                 except StudioError as fault:
-                    self.notes[:] = [*(note for note in self.notes[-MOST_NOTES:] if note != str(fault)), str(fault)]
+                    self._note(str(fault))
                     break
                 self._waiting.popleft()
             return len(self._waiting)
+
+    def _note(self, sentence: str) -> None:
+        self.notes[:] = [*(note for note in self.notes[-MOST_NOTES:] if note != sentence), sentence]
 
     def _settle(self, event: Event, spec: JobSpec) -> None:
         kind, found = event.kind, self._attempts.get(event.attempt)
@@ -150,6 +147,11 @@ class Settlement:
             found.last = event.range[0]
         elif kind == "delivered" and event.range is not None:
             self._delivered(event, spec, found)
+        elif kind == "probed" and found is not None and event.range is not None:
+            self._probed(event, spec, found)
+        elif kind == "retracted" and event.range is not None:
+            first, last = event.range
+            self.reject(event.job, [f"{spec.pieces[event.piece].name}/{first}-{last}"], reason="taken back")
         elif kind in _UNPAID and event.attempt:
             self._unpaid(event.attempt, event.at, event.text or _UNPAID[kind])
         elif kind == "submitted":
@@ -189,7 +191,7 @@ class Settlement:
             text = f'{owner} lacks {short} for the cap of "{spec.name}"; top up or lower the cap'
             if not partly:
                 raise UsageError(text)
-            self.notes.append(text)
+            self._note(text)
             micros = there
         if micros > 0:
             postings = self._move(("customer_available", owner, ""), ("customer_held", owner, spec.id), micros)
@@ -235,7 +237,7 @@ class Settlement:
             if attempt.at >= attempt.last:
                 del self._attempts[event.attempt]
         if result is None or node is None:
-            self.notes.append(f"{unit} of {spec.id} came from {event.node!r}, of which nothing is known; not billed")
+            self._note(f"{unit} of {spec.id} came from {event.node!r}, of which nothing is known; not billed")
             return
         if self.ledger.find(key) is not None:
             return
@@ -255,16 +257,16 @@ class Settlement:
 
     def reconcile(self, spec: JobSpec, results: Mapping[int, Iterable[Result]]) -> None:
         """Bill what the store has of a job and no event told of, because whoever was to hear of it died. Its node is
-        that of the lease in the log, so replay that first."""
+        the one that its claim names, else that of the lease in the log, so replay that first."""
         for piece, found in results.items():
             for result in found:
-                number = int(match[1]) if (match := _ATTEMPT.search(result.key)) else 0
+                number = attempt_of(result)
                 event = Event(
                     number=0,
                     at=self.ledger.now() / p.MILLION,
                     kind="delivered",
                     job=spec.id,
-                    node=self._leased.get(number, ""),
+                    node=result.node or self._leased.get(number, ""),
                     piece=piece,
                     range=result.range,
                     attempt=number,
@@ -294,7 +296,7 @@ class Settlement:
         postings = [
             Posting(owner=owner, account="customer_held", amount=-billed, currency=currency, job=spec.id),
             Posting(owner=PLATFORM, account="platform_cost", amount=billed - price, currency=currency),
-            Posting(owner=node.id, account="node_pending", amount=price - fee, currency=currency),
+            Posting(owner=maker_of(node.id), account="node_pending", amount=price - fee, currency=currency),
             Posting(owner=PLATFORM, account="platform_fee", amount=fee, currency=currency),
         ]
         if price:
@@ -334,9 +336,32 @@ class Settlement:
         seconds = min(max(at - attempt.since, 0.0), p.LONGEST_S)
         self._bear(spec, unit, number, node, seconds, at, reason, pays=reason == "duplicate")
 
-    def checked(self, spec: JobSpec, unit: str, attempt: int, node: NodeInfo, *, seconds: float, at: float) -> None:
-        """A node rendered something again to check another: it is paid, and the farm bears it."""
-        self._bear(spec, unit, attempt, node, seconds, at, "verification", pays=True)
+    def checked(
+        self,
+        spec: JobSpec,
+        unit: str,
+        attempt: int,
+        node: NodeInfo,
+        *,
+        seconds: float,
+        at: float,
+        pays: bool = True,
+    ) -> None:
+        """A node rendered something again to check another: it is paid, unless it is the house's own, and the farm
+        bears it."""
+        self._bear(spec, unit, attempt, node, seconds, at, "verification", pays=pays)
+
+    def _probed(self, event: Event, spec: JobSpec, attempt: _Attempt) -> None:
+        """A node rendered what was known, without knowing that: it is paid as for anything else, by the farm."""
+        assert event.range is not None
+        first, last = event.range
+        node, seconds = self._node(event.node), min(max(event.at - attempt.since, 0.0), p.LONGEST_S)
+        attempt.at, attempt.since = last, event.at
+        if last >= attempt.last:
+            del self._attempts[event.attempt]
+        if node is not None:
+            unit = f"{spec.pieces[event.piece].name}/{first}-{last}"
+            self.checked(spec, unit, event.attempt, node, seconds=seconds, at=event.at)
 
     def _bear(
         self,
@@ -350,14 +375,14 @@ class Settlement:
         *,
         pays: bool,
     ) -> None:
-        key = f"usage/{spec.id}/{unit}.{attempt}"
+        key = f"{'check' if reason == 'verification' else 'usage'}/{spec.id}/{unit}.{attempt}"
         taken = p.quantities_of(node, seconds)
         t1 = round(at * 1e6)
         times = {"t0": t1 - p.millionths(seconds), "t1": t1}
         row = self._row(key, spec.id, unit, attempt, node.id, taken, times, reason)
         price = p.charge(self.prices, node.price, taken)
         if pays and price and (reason == "verification" or self.prices.pays_duplicates):
-            postings = self._move(("platform_cost", PLATFORM, ""), ("node_payable", node.id, ""), price)
+            postings = self._move(("platform_cost", PLATFORM, ""), ("node_payable", maker_of(node.id), ""), price)
             self.ledger.post(
                 "adjust", key, postings, job=spec.id, unit=unit, attempt=attempt, text=reason[:100], usage=row
             )
@@ -392,122 +417,26 @@ class Settlement:
         )
 
     # --- afterwards --------------------------------------------------------------------------------------------------
-    def captures(self, job: JobId | None = None) -> list[Entry]:
-        """What was billed and is neither approved nor rejected."""
-        settled = {e.refers for kind in ("approve", "reject") for e in self.ledger.entries(job=job, kind=kind)}
-        return [e for e in self.ledger.entries(job=job, kind="capture") if e.number not in settled]
-
-    def approve(self, job: JobId, *, units: Iterable[str] | None = None) -> int:
-        """The artist takes units of a job, or all; gives how many entries that was."""
-        chosen = None if units is None else set(units)
-        entries = [e for e in self.captures(job) if chosen is None or e.unit in chosen]
-        for entry in entries:
-            self._approve(entry)
-        return len(entries)
-
     def mature(self) -> int:
         """Approve what nobody has said anything about for as long as the price list says."""
-        due = self.ledger.now() - self.prices.approve_after_s * p.MILLION
-        entries = [e for e in self.captures() if e.at <= due]
-        for entry in entries:
-            self._approve(entry)
-        return len(entries)
-
-    def _approve(self, entry: Entry) -> None:
-        postings = []
-        for part in entry.postings:
-            if part.account == "node_pending":
-                postings += self._move(("node_pending", part.owner, ""), ("node_payable", part.owner, ""), part.amount)
-        if postings:
-            self.ledger.post(
-                "approve", f"approve/{entry.number}", postings, job=entry.job, unit=entry.unit, refers=entry.number
-            )
+        return self.approve_until(self.ledger.now() - self.prices.approve_after_s * p.MILLION)
 
     def reject(self, job: JobId, units: Iterable[str], *, reason: str) -> int:
-        """Give back what units were billed, by new entries; gives how much that was.
-
-        What the node has been promised or paid meanwhile and cannot give back, the farm bears.
-        """
-        total, chosen = 0, set(units)
-        gone = {e.refers for e in self.ledger.entries(job=job, kind="reject")}
-        with self.ledger.write():
-            for entry in list(self.ledger.entries(job=job, kind="capture")):
-                if entry.unit in chosen and entry.number not in gone:
-                    total += self._reverse(entry, reason)
-            moved = [e for e in self.ledger.entries(job=job) if e.kind in ("hold", "release")]
-            spec = self._job(job)
-            if total and spec is not None and moved and moved[-1].kind == "release":  # the job is over
-                self._free(spec, total, f"release/{job}/{self.ledger.head()}")
+        """See `Accounts.reject`; what is rendered of it again is billed again."""
+        given_back = super().reject(job, units, reason=reason)
         self._open.pop(job, None)
-        return total
-
-    def _reverse(self, entry: Entry, reason: str) -> int:
-        node = next((x for x in entry.postings if x.account == "node_pending"), None)
-        approved = self.ledger.find(f"approve/{entry.number}") is not None
-        postings = []
-        for part in entry.postings:
-            if part is not node:
-                postings.append(
-                    Posting(
-                        owner=part.owner,
-                        account=part.account,
-                        amount=-part.amount,
-                        currency=part.currency,
-                        job=part.job,
-                    )
-                )
-        if node is not None:
-            where: Account = "node_payable" if approved else "node_pending"
-            left = self.ledger.balance(node.owner, where, currency=node.currency)
-            back = min(left, node.amount)
-            postings += [
-                Posting(owner=node.owner, account=where, amount=-back, currency=node.currency),
-                Posting(owner=PLATFORM, account="platform_cost", amount=back - node.amount, currency=node.currency),
-            ]
-        self.ledger.post(
-            "reject",
-            f"reject/{entry.number}",
-            postings,
-            job=entry.job,
-            unit=entry.unit,
-            attempt=entry.attempt,
-            refers=entry.number,
-            text=reason,
-        )
-        return -entry.amount("customer_held")
+        return given_back
 
     def pay_out(self, node: NodeId, payer: Payer) -> int:
-        """Pay a node what is due to it; gives how much went out, with what an earlier try left behind.
-
-        The ledger says so first and the payer is asked then, under the entry's key, as often as it takes.
-        """
-        currency = self.prices.currency
-        with self.ledger.write():
-            due = self.ledger.balance(node, "node_payable", currency=currency)
-            if due > 0:
-                count = sum(1 for e in self.ledger.entries(kind="payout") if e.amount("node_payable", node))
-                postings = self._move(("node_payable", node, ""), ("external", OUTSIDE, ""), due)
-                self.ledger.post("payout", f"payout/{node}/{count + 1}", postings)
-        paid = 0
-        for entry in self.ledger.unpaid():
-            amount = -entry.amount("node_payable", node)
-            if amount > 0:
-                self.ledger.mark_paid(entry.number, payer.pay(node, amount, currency, entry.key))
-                paid += amount
-        return paid
+        """See `Accounts.pay`: in the currency of the price list."""
+        return self.pay(node, payer, currency=self.prices.currency)
 
     def top_up(self, customer: str, micros: int, *, key: str) -> Entry:
-        """Money came in, under a key that it came with."""
-        if micros <= 0:
-            raise UsageError("what is topped up is more than nothing; give an amount")
-        postings = self._move(("external", OUTSIDE, ""), ("customer_available", customer, ""), micros)
-        return self.ledger.post("topup", f"topup/{key}", postings)
+        """See `Accounts.credit`: in the currency of the price list."""
+        return self.credit(customer, micros, currency=self.prices.currency, key=key)
 
-    def _move(self, source: _Place, target: _Place, micros: int) -> list[Posting]:
-        return [
-            Posting(owner=owner, account=account, amount=amount, currency=self.prices.currency, job=job)
-            for (account, owner, job), amount in ((source, -micros), (target, micros))
-        ]
+    def _move(self, source: Place, target: Place, micros: int) -> list[Posting]:
+        return moved(source, target, micros, self.prices.currency)
 
 
 def replay(settlement: Settlement, events: Iterable[Event]) -> None:

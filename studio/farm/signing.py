@@ -19,6 +19,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -28,12 +29,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from studio.errors import BadAsset, UsageError
 from studio.farm.canonical import canonical
+from studio.farm.desk import owns
 from studio.farm.jobs import RenderJob, decoded, job_key
 from studio.farm.model import Event, JobId, Lease, NodeId, Record, Result
 from studio.farm.store import Store
 
 What = Literal["job", "bundle", "result", "enrol", "log"]
 SKEW_S = 300.0  # that clocks may differ
+RESULT_LIFE_S = 30 * 24 * 3600.0  # of a signature under a result, from when its unit was begun
 CODE_LIFE_S = 24 * 3600.0
 LARGEST_STATEMENT = 64 << 20
 LARGEST_BLOCK = 64 << 20
@@ -79,15 +82,17 @@ class Key:
         """The 32 secret bytes, for whoever keeps them."""
         return self._private.private_bytes_raw()
 
-    def sign(self, what: What, body: object, *, at: float, life_s: float = 7 * 24 * 3600.0) -> Statement:
-        """Say something, for as long as `life_s` seconds."""
+    def sign(
+        self, what: What, body: object, *, at: float, life_s: float = 7 * 24 * 3600.0, once: str = ""
+    ) -> Statement:
+        """Say something, for as long as `life_s` seconds. `once` is a number of one's own in place of one by chance."""
         said = Statement(
             what=what,
             body=msgspec.json.decode(canonical(body)),
             key=self.public,
             at=float(at),
             until=float(at + life_s),
-            once=secrets.token_hex(16),
+            once=once or secrets.token_hex(16),
         )
         return msgspec.structs.replace(said, signature=_base64(self._private.sign(_signed_bytes(said))))
 
@@ -106,12 +111,20 @@ def name_of(public: str) -> str:
 
 # --- whose keys count ------------------------------------------------------------------------------------------------
 class Member(Record, frozen=True):
-    """Whose key it is, and since when. `trust` is the level of a node (docs/farm-trust.md)."""
+    """Whose key it is, and since when. `trust` is the level of a node (docs/farm-trust.md).
+
+    A node has a token as well, by which the farm knows who asks; `token` is its SHA-256, all that the farm keeps of it,
+    and `until` when it ends. `key` is the public key where a member was looked up by name; a roster has it as the name
+    of the entry.
+    """
 
     name: str
     role: Literal["artist", "node", "coordinator"]
     since: float
     trust: int = 3
+    token: str = ""
+    until: float = 0.0
+    key: str = ""
 
 
 class Revoked(Record, frozen=True):
@@ -266,7 +279,6 @@ def result_body(job: RenderJob, lease: Lease, result: Result, *, build: str, t0:
         "build": build,
         "t0": t0,
         "t1": t1,
-        "usage": msgspec.to_builtins(result.usage),
     }
 
 
@@ -276,10 +288,11 @@ def _result_facts(job: RenderJob, lease: Lease, result: Result) -> dict[str, Any
         "bundle": job.spec.bundle,
         "piece": job.spec.pieces[lease.piece].name,
         "samples": list(result.range),
-        "attempt": lease.attempt,
+        "attempt": str(lease.attempt),  # larger than a double holds, one day
         "node": lease.node,
         "key": result.key,
         "digest": result.digest,
+        "usage": msgspec.to_builtins(result.usage),
     }
 
 
@@ -303,7 +316,7 @@ def check_result(said: Statement, job: RenderJob, lease: Lease, result: Result, 
     """Which node made a partial. Raises Untrusted when it signed another, for another attempt, or as another node."""
     member = checked(said, "result", roster, at=at, role="node")
     facts = _result_facts(job, lease, result)
-    if member.name != lease.node:
+    if not owns(member.name, lease.node):
         raise Untrusted(f'the node "{member.name}" signed a result of "{lease.node}"; it was not asked for that')
     differing = next((name for name in facts if said.body.get(name) != facts[name]), "")
     if differing:
@@ -311,6 +324,38 @@ def check_result(said: Statement, job: RenderJob, lease: Lease, result: Result, 
             f'what the node "{member.name}" signed is of another {differing}; a result counts where it was made'
         )
     return member
+
+
+def signed(result: Result, lease: Lease, job: RenderJob, key: Key, *, build: str = "") -> Result:
+    """A result with its node's signature. The same result of the same attempt is signed with the same bits, so one that
+    is delivered again, as when no answer came, is the one that was delivered.
+
+    Its times are the coordinator's, who said when the unit began, so that clocks need not agree.
+    """
+    plain = msgspec.structs.replace(result, signature=None)
+    body = result_body(job, lease, plain, build=build, t0=lease.begun, t1=lease.begun + result.usage.render_s)
+    once = hashlib.sha256(canonical(body)).hexdigest()[:32]
+    said = key.sign("result", body, at=lease.begun, life_s=RESULT_LIFE_S, once=once)
+    return msgspec.structs.replace(plain, signature=msgspec.to_builtins(said))
+
+
+def check_signature(
+    result: Result, lease: Lease, job: RenderJob, member: Member, *, at: float | None = None
+) -> Statement:
+    """The statement under a result. Raises Untrusted unless it is the member's, on this result of this attempt.
+
+    `member` has its `key`, as `Members.member_of` gives it; `at` is now.
+    """
+    if result.signature is None:
+        raise Untrusted(f'the node "{member.name}" has not signed its result; enrol it again, or update it')
+    try:
+        said = msgspec.convert(result.signature, Statement)
+    except msgspec.ValidationError as fault:
+        raise Untrusted(f'the signature of the node "{member.name}" cannot be read ({fault})') from fault
+    roster = Roster(members={member.key: member})
+    plain = msgspec.structs.replace(result, signature=None)
+    check_result(said, job, lease, plain, roster, at=time.time() if at is None else at)
+    return said
 
 
 # --- the log ---------------------------------------------------------------------------------------------------------
@@ -332,7 +377,8 @@ class Log(Record, frozen=True):
 def check_log(store: Store, job: JobId, *, heads: Mapping[str, str] | Iterable[str] = ()) -> Log:
     """The log of a job, every block of which names the hash of the one before it.
 
-    Each coordinator that worked at the job (a generation) has a chain of its own. `heads` are hashes seen earlier,
+    Each coordinator that worked at the job (a generation) has a chain of its own, whose first block names the end, as
+    it then was, of one before it; none where there was none, or two began at once. `heads` are hashes seen earlier,
     which must still be there: a chain alone does not show that its end is missing. Raises BadAsset where one is broken.
     """
     wanted = set(heads.values() if isinstance(heads, Mapping) else heads)
@@ -345,15 +391,17 @@ def check_log(store: Store, job: JobId, *, heads: Mapping[str, str] | Iterable[s
     events: list[Event] = []
     last: dict[str, str] = {}
     blocks = 0
+    earlier = {""}  # what the first block of a generation may name
     for generation in sorted(chains, key=int):
         before = ""
         highest = 0
+        hashes = set()
         for place, (index, key) in enumerate(sorted(chains[generation])):
             if index != place:
                 raise BadAsset(f"{store.name}: the log of {job} lacks block {place} of generation {int(generation)}")
             data = store.get(key, most=LARGEST_BLOCK)
             block = decoded(data, Block, f"{store.name}: {key}")
-            if block.before != before:
+            if block.before not in ({before} if place else earlier):
                 raise BadAsset(f"{store.name}: {key} does not follow the block before it; the log was changed")
             for event in block.events:
                 if event.job != job or event.number <= highest:
@@ -362,7 +410,9 @@ def check_log(store: Store, job: JobId, *, heads: Mapping[str, str] | Iterable[s
             events += block.events
             before = hashlib.sha256(data).hexdigest()
             wanted.discard(before)
+            hashes.add(before)
             blocks += 1
+        earlier |= hashes
         last[generation] = before
     if wanted:
         raise BadAsset(f"{store.name}: the log of {job} lacks blocks that were seen; its end was changed or removed")

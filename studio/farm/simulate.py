@@ -47,6 +47,7 @@ class Crowd:
     slowness: float = 4.0  # how many times slower those are
     failures_h: float = 0.0  # of a node in an hour
     freezes: float = 0.0  # share of the failures in which a node falls silent instead of dying
+    arrive_s: float = 1.0  # in which they come at first, one after the other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ class Simulation:
         self._crowd = crowd
         self._machines = self._made()
         for machine in self._machines:
-            self._at(self._random.uniform(0.0, 1.0), lambda machine=machine: self._start(machine))  # type: ignore[misc]
+            self._at(self._random.uniform(0.0, crowd.arrive_s), lambda machine=machine: self._start(machine))  # type: ignore[misc]
 
     def submit(self, spec: JobSpec) -> None:
         """Add a job."""
@@ -117,7 +118,7 @@ class Simulation:
             call()
         over = self._all_over()
         makespan = (self.now if over else until_s) + (self.costs.collect_s if over else 0.0)
-        work = sum(p.samples * p.cost * s.expected_s for s in self._specs.values() for p in s.pieces)
+        work = sum(p.count * p.cost * s.expected_s for s in self._specs.values() for p in s.pieces)
         n = len(self._machines)
         useful = sum(m.useful for m in self._machines)
         return Outcome(
@@ -185,10 +186,11 @@ class Simulation:
         machine.lease, machine.delivered, machine.stop = lease, lease.range[0], lease.range[1]
         machine.begun = self.now + wait
         attempt = lease.attempt
-        early = self.policy.report_s
+        every = self._report_s(lease)
+        early = every
         while early < wait:  # it says that it is loading
             self._soon(machine, early, lambda: self._loading(machine, attempt))
-            early += self.policy.report_s
+            early += every
         self._soon(machine, wait, lambda: self._step(machine, attempt, self.now + self.costs.checkpoint_s))
 
     def _loading(self, machine: _Machine, attempt: int) -> None:
@@ -202,7 +204,7 @@ class Simulation:
             return
         rate = self._rate(machine, lease)
         ends = machine.begun + (machine.stop - lease.range[0]) / rate
-        nearest = min(ends, self.now + self.policy.report_s, checkpoint)
+        nearest = min(ends, self.now + self._report_s(lease), checkpoint)
         self._soon(machine, max(nearest - self.now, 0.0), lambda: self._stepped(machine, attempt, checkpoint))
 
     def _stepped(self, machine: _Machine, attempt: int, checkpoint: float) -> None:
@@ -259,6 +261,10 @@ class Simulation:
         machine.used += (at - machine.delivered) / self._rate(machine, machine.lease)
         machine.lease = None
         self._soon(machine, 0.0, lambda: self._seek(machine))
+
+    def _report_s(self, lease: Lease) -> float:
+        """Seconds between two reports of a unit, as its node keeps them."""
+        return min(lease.report_s or self.policy.report_s, self.policy.report_s)
 
     def _rate(self, machine: _Machine, lease: Lease) -> float:
         """Samples a second."""

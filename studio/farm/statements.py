@@ -75,7 +75,7 @@ def export_csv(ledger: Ledger, path: Path) -> None:
             for posting in entry.postings:
                 values = [_when(entry.at) if name == "at" else getattr(entry, name) for name in _COLUMNS]
                 values += [getattr(posting, name) for name in _POSTING]
-                rows.writerow([_plain(value) for value in values] + [entry.hash])
+                rows.writerow([plain(value) for value in values] + [entry.hash])
 
 
 def invoice(ledger: Ledger, job: JobId, *, issuer: str) -> Invoice:
@@ -187,7 +187,8 @@ def _when(at: int) -> str:
     return datetime.fromtimestamp(at / MILLION, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """What a cell of a table may have: a text that would be taken for a formula gets an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 

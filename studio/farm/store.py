@@ -188,6 +188,21 @@ class Store:
         may be missing."""
         yield from self._tried(lambda: list(self._inner.list(prefix)), "cannot be listed")
 
+    def dated(self) -> tuple[tuple[str, int, float], ...]:
+        """Every key with its size and its age in seconds, by the clock of the store, which an object that is written
+        for it tells. Raises Unsupported for a store that knows no ages."""
+        look = getattr(self._inner, "dated", None)
+        if look is None:
+            raise Unsupported(f"{self.name}: does not say how old objects are; clean it where it lies")
+        clock = f"probe/{uuid.uuid4().hex}"
+        self.put(clock, b"now", once=True)
+        found: tuple[tuple[str, int, float], ...] = self._tried(lambda: tuple(look()), "cannot be listed")
+        self.delete(clock)
+        now = next((at for key, _, at in found if key == clock), None)
+        if now is None:
+            raise CannotWrite(f"{self.name}: lists what was a while ago; try again later")
+        return tuple((key, size, now - at) for key, size, at in found if key != clock)
+
     def delete(self, *keys: str) -> None:
         """Remove objects; what is not there is no fault."""
         for key in keys:
@@ -324,6 +339,14 @@ class Objects:
         for batch in obstore.list(self._inner, prefix or None):
             for found in batch:
                 yield found["path"], found["size"]
+
+    def dated(self) -> Iterable[tuple[str, int, float]]:
+        """Every key with its size and when it was written, in seconds since 1970 by the clock of the store."""
+        import obstore
+
+        for batch in obstore.list(self._inner):
+            for found in batch:
+                yield found["path"], found["size"], found["last_modified"].timestamp()
 
     def delete(self, key: str) -> None:
         """See `Bucket.delete`."""

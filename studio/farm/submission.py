@@ -7,6 +7,7 @@ the pictures are finished and where they go is no part of it: a frame that was p
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 import time
@@ -18,10 +19,12 @@ from typing import Any
 import msgspec
 
 from studio.errors import BadAsset, UsageError
+from studio.farm.artist import sign
 from studio.farm.bundle import send_bundle
 from studio.farm.cas import digest_of
 from studio.farm.jobs import RenderJob, read_job, write_job
 from studio.farm.model import JobSpec, Needs, Piece
+from studio.farm.signing import Key
 from studio.farm.store import Store
 from studio.farm.verify import plain_settings
 from studio.render.film import Crop
@@ -53,6 +56,7 @@ class Submission:
     expected_s: float = 0.0
     needs: Needs = field(default_factory=Needs)
     priority: int = 50
+    yields: bool = True  # its nodes may be asked over by a live view
     cap_micros: int = 0
     owner: str = ""
     weight: float = 1.0
@@ -127,6 +131,7 @@ def plan_job(request: Submission, sent: Sent, *, scene_name: str = "") -> Render
         pieces=pieces,
         needs=request.needs,
         priority=request.priority,
+        yields=request.yields,
         owner=request.owner,
         weight=request.weight,
         cap_micros=request.cap_micros,
@@ -152,10 +157,18 @@ def job_id(job: RenderJob) -> str:
     return f"{slug or 'job'}-{digest_of(_encoder.encode(shown))[:12]}"
 
 
-def submit_job(store: Store, job: RenderJob) -> tuple[RenderJob, bool]:
-    """Put a job into the store; gives it as it lies there, and whether it is new."""
+def submit_job(store: Store, job: RenderJob, *, key: Key | None = None) -> tuple[RenderJob, bool]:
+    """Put a job into the store; gives it as it lies there, and whether it is new. With `key` it is signed."""
+    signed = job
+    if key is not None:
+        with contextlib.suppress(BadAsset):  # it is not there yet, or damaged and about to be written again
+            signed = read_job(store, job.spec.id)
+        sign(store, signed, key)
     fresh = write_job(store, job)
-    return read_job(store, job.spec.id), fresh
+    kept = read_job(store, job.spec.id)
+    if key is not None and kept != signed:  # somebody else was faster
+        sign(store, kept, key)
+    return kept, fresh
 
 
 def tiles_of(region: Crop, tiles: tuple[int, int]) -> tuple[Crop | None, ...]:

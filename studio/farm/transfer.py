@@ -3,7 +3,8 @@
 One list of the store says what is there. What is not is sent: new packs of small files, new chunks of large ones, the
 rest whole. Then the list is asked again, and what is missing or too short in it is sent once more, so an upload that
 tore does not stay torn. Last come the indices of new packs, the layout and the manifest: a bundle that can be seen is
-whole. Whoever is killed before that sends only the rest the next time, since what is there is there.
+whole. Whoever is killed before that sends only the rest the next time, since what is there is there. When the store was
+cleaned meanwhile (`studio.farm.sweep`), all of it is done once more, as what was there may have gone.
 
 What is sent is hashed as it is sent, unless it was hashed by this very run: a file that changes meanwhile is told, not
 sent under a name that is not its own.
@@ -23,6 +24,7 @@ from studio.farm.cas import blob_key, digest_of, digest_of_file, is_hash
 from studio.farm.journal import Cuts, Journal
 from studio.farm.manifest import BundleFile, Layout, Manifest, PackIndex
 from studio.farm.store import Store
+from studio.farm.sweeps import last_sweep
 
 THREADS = 4
 _ROUNDS = 3  # of sending what did not arrive
@@ -76,27 +78,37 @@ def upload(
     journal: Journal,
     progress: Progress = lambda done, total: None,
     threads: int = THREADS,
+    instead: Mapping[str, Path] | None = None,
 ) -> Upload:
-    """Send files below a folder as a bundle. `progress` hears of bytes that are there, of all bytes, in this thread.
+    """Send files below a folder as a bundle, some of them as others that are read `instead`. `progress` hears of bytes
+    that are there, of all bytes, in this thread.
 
     Raises BadAsset for a file that cannot be read or changes meanwhile, CannotWrite when the store takes no more.
     """
+    swept = last_sweep(store)
     suspects = {name for key, _ in store.list(SUSPECTS) if is_hash(name := key.rsplit("/", 1)[-1])}
     journal.forget(suspects)
-    found = [_told(folder, name, journal) for name in names]
+    found = [_told((instead or {}).get(name, folder / name), name, journal) for name in names]
     files = (BundleFile(path=f.name, size=f.stat[0], hash=f.hash) for f in found)
     whole = Manifest(files=tuple(sorted(files, key=lambda file: file.path)))
     manifest.check_manifest(whole, str(folder))
     sending = _Sending(store)
-    layout, made = _planned(sending, journal, {f.hash: f for f in found}, suspects)
-    _send(sending, whole.size, progress, threads)
-    for pack in made:
-        journal.learn_pack(pack, layout.packs[pack])
-        _put(sending, manifest.index_key(pack), manifest.encoded(PackIndex(files=layout.packs[pack])))
     text = manifest.encoded(whole)
     hash_ = digest_of(text)
-    _put(sending, manifest.layout_key(hash_), manifest.encoded(layout))
-    _put(sending, manifest.bundle_key(hash_), text)
+    for _ in range(_ROUNDS):
+        sending.jobs.clear()
+        layout, made = _planned(sending, journal, {f.hash: f for f in found}, suspects)
+        _send(sending, whole.size, progress, threads)
+        for pack in made:
+            journal.learn_pack(pack, layout.packs[pack])
+            _put(sending, manifest.index_key(pack), manifest.encoded(PackIndex(files=layout.packs[pack])))
+        _put(sending, manifest.layout_key(hash_), manifest.encoded(layout))
+        _put(sending, manifest.bundle_key(hash_), text)
+        before, swept = swept, last_sweep(store)
+        if swept == before:
+            break
+    else:
+        raise CannotWrite(f"{store.name} is cleaned again and again; send the scene when that is over")
     resent = suspects & (whole.blobs().keys() | {chunk for cuts in layout.chunks.values() for chunk, _ in cuts})
     store.delete(*(f"{SUSPECTS}/{name}" for name in resent))
     return Upload(hash_, whole, sending.sent, sending.objects, sum(f.stat[0] for f in found if f.fresh))
@@ -125,9 +137,8 @@ def _planned(
 
 
 # --- what the files are ----------------------------------------------------------------------------------------------
-def _told(folder: Path, name: str, journal: Journal) -> _Found:
+def _told(path: Path, name: str, journal: Journal) -> _Found:
     """A file with its hash and chunks: remembered, or read."""
-    path = folder / name
     try:
         before = _stat(path)
         known = journal.known(path)

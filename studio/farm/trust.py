@@ -20,32 +20,33 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from studio.errors import BadAsset, CannotWrite, StudioError
+from studio.errors import CannotWrite, StudioError
 from studio.farm.jobs import RenderJob
-from studio.farm.model import JobId, Lease, NodeId, NodeInfo, Piece, Range, Record, Result
-from studio.render.film import SAMPLE_BITS, Crop, Film
+from studio.farm.likeness import BLOCK as BLOCK
+from studio.farm.likeness import (
+    Forged,
+    check_plausible,
+    check_same,
+    content_of,
+    contradicted,
+)
+from studio.farm.model import JobId, Lease, NodeId, NodeInfo, Piece, Range, Record, Result, maker_of
+from studio.render.film import Crop, Film
 from studio.render.partial import Header
 
 Level = Literal[0, 1, 2, 3]
+Kind = Literal["spot", "canary", "sanity", "replay"]
 LEVELS: dict[int, str] = {0: "own machine", 1: "studio network", 2: "contracted cloud", 3: "public node"}
-BLOCK = 16  # pixels wide
-Z_FORGED = 5.0  # of the whole, or of two blocks: 6e-7 for normal errors
-Z_BLOCK = 8.0  # of one block alone: fireflies give errors longer tails than normal ones
-Z_STRANGE = 8.0  # between slices, where fireflies are of one and not of the other
-_TOLERANCE = 1e-3  # of a mean: what devices differ by without any noise
+MOST_CANARIES, LONGEST_CANARY_S = 256, 60.0  # remembered at once; so that a node delivers it in one piece
 
 Rerender = Callable[[RenderJob, Piece, Range, Crop], tuple[Film, Header]]
-
-
-class Forged(BadAsset):
-    """A partial that is not the render that it says it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class TrustPolicy:
     probation: tuple[int, ...] = (0, 0, 1, 3)  # units of a new node that are checked whatever the rate
     settles: float = 20.0
     part: float = 0.0625  # of a unit's pixels that a check renders again
+    canaries: tuple[float, ...] = (0.0, 0.0, 0.01, 0.01)  # of units that are handed out, those whose answer is known
 
 
 class Reputation(Record, frozen=True):
@@ -107,106 +109,6 @@ def check_crop(secret: bytes, unit: str, whole: Crop, part: float) -> Crop:
 def _draw(secret: bytes, what: str) -> float:
     digest = hashlib.blake2b(what.encode(), key=secret[:64], digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2.0**64
-
-
-# --- one film by itself ----------------------------------------------------------------------------------------------
-def check_plausible(film: Film) -> None:
-    """Raise Forged for sums that no samples of a renderer add up to."""
-    counts = film.counts.astype(np.float64)
-    square = film.squares.astype(np.float64) * math.ldexp(1.0, -film.square_exponent) / np.maximum(counts, 1)
-    luminance = film.luminance()
-    quantum = math.ldexp(1.0, -film.square_exponent)
-    faults = (
-        (np.isnan(film.minima).any(), "has distances that are no numbers"),
-        ((film.minima < 0).any(), "has distances behind the camera"),
-        (
-            (np.abs(film.sums.astype(np.float64)).max(axis=-1, initial=0.0) > counts * 2.0**SAMPLE_BITS).any(),
-            _TOO_BRIGHT,
-        ),
-        ((film.squares < 0).any(), "has squares below 0"),
-        ((luminance**2 > square * (1.0 + _TOLERANCE) + 4.0 * quantum).any(), "has less spread than none"),
-        ((film.half_counts < 0).any() or (film.half_counts > film.counts).any(), "has halves larger than the whole"),
-    )
-    for wrong, what in faults:
-        if wrong:
-            raise Forged(f"the partial {what}; it was damaged or made up")
-
-
-_TOO_BRIGHT = "has samples brighter than any sample can be"
-
-
-def content_of(film: Film) -> str:
-    """A name of a film's samples, whatever its header says; "" where two ranges may well have the same, as in pictures
-    without noise."""
-    if np.count_nonzero(film.variance()) < 0.05 * film.counts.size:
-        return ""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (film.sums, film.squares, film.halves):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-# --- two films of the same -------------------------------------------------------------------------------------------
-def check_same(claimed: Film, trusted: Film, *, same_class: bool) -> None:
-    """Raise Forged unless a film agrees with a trusted render of some of its pixels and all of its samples: to the bit
-    within a class of device, else in the means of its blocks."""
-    part = claimed.cut(trusted.crop)
-    if same_class:
-        for name, array in part.buffers().items():
-            if not np.array_equal(array, trusted.buffers()[name]):
-                raise Forged(f"the partial has other {name} than the same samples rendered again; it was made up")
-        return
-    worst = strangeness(block_z(part, trusted))
-    if not worst <= 1.0:
-        errors = worst * Z_FORGED
-        raise Forged(f"the partial is {errors:.0f} standard errors off the same samples rendered again; it was made up")
-
-
-def strangeness(z: NDArray[np.float64]) -> float:
-    """How far differences of blocks and of the whole, as of `block_z`, are beyond what a sound film has: 1 is the
-    limit."""
-    *blocks, whole = np.abs(z).max(axis=1)
-    highest = sorted(blocks)[-2:]
-    second = highest[0] if len(highest) == 2 else 0.0
-    return float(max(highest[-1] / Z_BLOCK, second / Z_FORGED, (whole if second else 0.0) / Z_FORGED))
-
-
-def block_z(film: Film, trusted: Film) -> NDArray[np.float64]:
-    """Differences of block means, and of the whole, in standard errors by the trusted film; (blocks + 1, 3).
-
-    The error of a block is that of the difference of its two half buffers, whose pixels are independent; where there
-    are no two halves, the spread of its pixels stands for it, which is more.
-    """
-    ratio = float(trusted.counts.mean()) / max(float(film.counts.mean()), 1.0)
-    ours, theirs = film.rgb("").astype(np.float64), trusted.rgb("").astype(np.float64)
-    halved = bool((trusted.half_counts > 0).all() and (trusted.half_counts < trusted.counts).all())
-    if halved:
-        # of a pixel: Var(mean) = E[(a - b)^2] / 4 for two halves of one size
-        noise = (trusted.half(0).astype(np.float64) - trusted.half(1)) ** 2 / 4.0
-    else:
-        noise = np.zeros_like(theirs)
-    rows = []
-    for block in _blocks(ours.shape[0], ours.shape[1]):
-        n = ours[block].shape[0] * ours[block].shape[1]
-        variance = noise[block].sum(axis=(0, 1)) / n**2 if halved else theirs[block].var(axis=(0, 1)) / n
-        mean = theirs[block].mean(axis=(0, 1))
-        floor = _TOLERANCE * (np.abs(mean) + np.abs(theirs).mean()) + math.ldexp(1.0, -trusted.exponent)
-        rows.append((ours[block].mean(axis=(0, 1)) - mean) / np.sqrt(variance * (1.0 + ratio) + floor**2))
-    return np.array(rows)
-
-
-def _blocks(height: int, width: int) -> list[tuple[slice, slice]]:
-    """Blocks of an image, and all of it."""
-    return [
-        *((slice(y, y + BLOCK), slice(x, x + BLOCK)) for y in range(0, height, BLOCK) for x in range(0, width, BLOCK)),
-        (slice(0, height), slice(0, width)),
-    ]
-
-
-def contradicted(film: Film, others: Film) -> bool:
-    """Whether other slices of the same picture speak against a film: a reason to check it, not to refuse it."""
-    z = np.abs(block_z(film, others))
-    return bool(z[-1].max() > Z_STRANGE or np.mean(z.max(axis=1) > Z_STRANGE) > 0.1)
 
 
 # --- canaries --------------------------------------------------------------------------------------------------------
@@ -260,22 +162,29 @@ class Check(Record, frozen=True):
     job: JobId
     node: NodeId
     unit: str
-    kind: Literal["spot", "canary", "sanity", "replay"]
+    kind: Kind
     sound: bool
     text: str = ""
+    piece: int = -1
+    range: Range = (0, 0)
+    attempt: int = 0
+    seconds: float = 0.0  # that rendering again took here
 
 
 @dataclass(slots=True)
 class _Seen:
+    """What was delivered of a job."""
+
     contents: dict[str, str] = field(default_factory=dict)  # of samples -> where they were delivered
-    slices: dict[tuple[JobId, str], Film] = field(default_factory=dict)  # merged, by piece
+    slices: dict[str, Film] = field(default_factory=dict)  # merged, by piece
 
 
 class Inspector:
     """Looks at every partial before it counts; `Service` calls `inspect` with each. Any thread may.
 
     `rerender` renders a part of a unit on a machine that is trusted. `secret` decides what is checked and is told to
-    nobody. `slices` are kept in memory for pictures of at most so many bytes.
+    nobody. `slices` are kept in memory for pictures of at most so many bytes. A node is known by its machine
+    (`model.maker_of`): what one device forges is counted against all.
     """
 
     def __init__(
@@ -285,110 +194,150 @@ class Inspector:
         rerender: Rerender,
         secret: bytes,
         policy: TrustPolicy | None = None,
-        canaries: Iterable[Canary] = (),
-        reputations: dict[NodeId, Reputation] | None = None,
+        reputations: Mapping[str, Reputation] | None = None,
         listener: Callable[[Check], None] = lambda check: None,
         slice_bytes: int = 256 << 20,
     ) -> None:
         self.policy = policy or TrustPolicy()
         self.reputations = dict(reputations or {})
         self._node, self._rerender, self._secret, self._listener = node, rerender, secret, listener
-        self._canaries = {(c.job, c.piece, c.range): c for c in canaries}
+        self._canaries: dict[tuple[JobId, str, Range], tuple[Canary, int, Result]] = {}
         self._slice_bytes = slice_bytes
-        self._seen = _Seen()
-        self._makers: dict[int, NodeId] = {}
+        self._seen: dict[JobId, _Seen] = {}
         self._lock = threading.Lock()
 
     def inspect(self, job: RenderJob, lease: Lease, result: Result, film: Film, header: Header) -> None:
-        """Raises Forged for a partial that must not count; its node is not believed any more."""
+        """Raises Forged for a partial that must not count; its node is not believed any more. Raises CannotWrite where
+        it cannot be checked now."""
         info = self._node(lease.node)
         trust = info.trust if info is not None else 3
         piece = job.spec.pieces[lease.piece]
         unit = f"{job.spec.id}/{piece.name}/{result.range[0]}-{result.range[1]}"
+        maker = maker_of(lease.node)
         with self._lock:
-            before = self.reputations.get(lease.node, Reputation())
+            before = self.reputations.get(maker, Reputation())
         if before.blocked:
-            raise Forged(f'the node "{lease.node}" has forged a partial before; nothing of it is taken')
-        if trust <= 0:
-            return  # one's own machine
-        kind: Literal["spot", "canary", "sanity", "replay"] = "sanity"
+            raise Forged(f'the node "{maker}" has forged a partial before; nothing of it is taken')
+        if trust <= 0:  # one's own machine, whose answers are those that others are measured by
+            if result.usage.render_s <= LONGEST_CANARY_S:
+                self._know(job.spec.id, lease.piece, piece, result, film, header)
+            return
+        kind: Kind = "sanity"
+        seconds = 0.0
+
+        def told(sound: bool, text: str = "") -> None:
+            self._listener(
+                Check(
+                    job=job.spec.id,
+                    node=lease.node,
+                    unit=unit,
+                    kind=kind,
+                    sound=sound,
+                    text=text,
+                    piece=lease.piece,
+                    range=result.range,
+                    attempt=lease.attempt,
+                    seconds=seconds,
+                )
+            )
+
         try:
             check_plausible(film)
             kind = "replay"
-            self._check_new(unit, film)
+            self._check_new(job.spec.id, unit, film)
             strange = self._strange(job.spec.id, piece, film)
             kind = "canary"
             canary = self._canaries.get((job.spec.id, piece.name, result.range))
-            known = canary is not None and check_canary(canary, film, header)
+            known = canary is not None and check_canary(canary[0], film, header)
             kind = "spot"
             rate = 1.0 if strange else rate_of(before, trust, self.policy)
             spot = not known and chosen(self._secret, f"{unit}.{lease.attempt}", rate)
             if spot:
-                self._check_spot(job, piece, unit, lease, result, film, header)
+                crop = check_crop(self._secret, f"{unit}.{lease.attempt}", film.crop, self.policy.part)
+                again, theirs, seconds = self._rendered(job, piece, result, crop, unit)
+                same = (header.backend, header.device, header.build) == (theirs.backend, theirs.device, theirs.build)
+                check_same(film, again, same_class=same)
         except Forged as fault:
-            self._judged(lease.node, forged=1)
-            self._listener(Check(job=job.spec.id, node=lease.node, unit=unit, kind=kind, sound=False, text=str(fault)))
+            self._judged(maker, forged=1)
+            with self._lock:  # what it delivered before is in some of them
+                for seen in self._seen.values():
+                    seen.slices.clear()
+            told(False, str(fault))
             raise
-        self._judged(lease.node, sound=int(spot or known), strange=int(strange))
+        self._judged(maker, sound=int(spot or known), strange=int(strange))
         if spot or known:
             kind = "spot" if spot else "canary"
-            self._listener(Check(job=job.spec.id, node=lease.node, unit=unit, kind=kind, sound=True))
-        self._keep(job.spec.id, piece, unit, lease, film)
+            told(True)
+        if not known:  # else it is there already
+            self._keep(job.spec.id, piece, unit, film)
 
-    def distrusted(self, results: Iterable[Result]) -> list[Result]:
-        """Of results, those whose nodes were caught since: render them again, or check them whole, before a merge."""
+    def probe(self, node: NodeId, turn: str) -> tuple[JobId, int, Result] | None:
+        """What a node is to be given though its answer is known; None mostly. The same turn gives the same."""
+        info = self._node(node)
+        level = min(max(info.trust if info is not None else 3, 0), 3)
+        if not chosen(self._secret, f"{node}/canary/{turn}", self.policy.canaries[level]):
+            return None
         with self._lock:
-            bad = {n for n, who in self._makers.items() if self.reputations.get(who, Reputation()).blocked}
-        return [r for r in results if _attempt_of(r) in bad]
+            known = [(job, row, result) for (job, _, _), (_, row, result) in self._canaries.items()]
+        return known[int(_draw(self._secret, f"{node}/which/{turn}") * len(known))] if known else None
 
-    def _check_new(self, unit: str, film: Film) -> None:
+    def _know(self, job: JobId, row: int, piece: Piece, result: Result, film: Film, header: Header) -> None:
+        canary = canary_of(job, piece, film, header)
+        with self._lock:
+            if len(self._canaries) >= MOST_CANARIES:
+                del self._canaries[next(iter(self._canaries))]
+            self._canaries[job, piece.name, result.range] = canary, row, result
+
+    def forget(self, jobs: Container[JobId]) -> None:
+        """Forget what was delivered of all jobs but these."""
+        with self._lock:
+            self._seen = {id_: seen for id_, seen in self._seen.items() if id_ in jobs}
+            self._canaries = {key: canary for key, canary in self._canaries.items() if key[0] in jobs}
+
+    def _check_new(self, job: JobId, unit: str, film: Film) -> None:
+        """Only within a job: another one of the same scene has the same samples."""
         content = content_of(film)
         with self._lock:
-            known = self._seen.contents.get(content, unit) if content else unit
+            seen = self._seen.get(job)
+            known = seen.contents.get(content, unit) if content and seen is not None else unit
         if known != unit:
             raise Forged(f"the partial has the samples of {known} under another name; it was not rendered")
 
     def _strange(self, job: JobId, piece: Piece, film: Film) -> bool:
         with self._lock:
-            others = self._seen.slices.get((job, piece.name))
+            seen = self._seen.get(job)
+            others = seen.slices.get(piece.name) if seen is not None else None
             return others is not None and others.layout == film.layout and contradicted(film, others)
 
-    def _check_spot(
-        self, job: RenderJob, piece: Piece, unit: str, lease: Lease, result: Result, film: Film, header: Header
-    ) -> None:
-        crop = check_crop(self._secret, f"{unit}.{lease.attempt}", film.crop, self.policy.part)
+    def _rendered(
+        self, job: RenderJob, piece: Piece, result: Result, crop: Crop, unit: str
+    ) -> tuple[Film, Header, float]:
+        begun = time.perf_counter()
         try:
-            again, theirs = self._rerender(job, piece, result.range, crop)
+            film, header = self._rerender(job, piece, result.range, crop)
         except StudioError as fault:  # says nothing of the partial: its node delivers it again
             raise CannotWrite(f"the unit {unit} cannot be checked now ({fault}); try again") from fault
-        same = (header.backend, header.device, header.build) == (theirs.backend, theirs.device, theirs.build)
-        check_same(film, again, same_class=same)
+        return film, header, time.perf_counter() - begun
 
-    def _keep(self, job: JobId, piece: Piece, unit: str, lease: Lease, film: Film) -> None:
+    def _keep(self, job: JobId, piece: Piece, unit: str, film: Film) -> None:
         content = content_of(film)
         with self._lock:
-            self._makers[lease.attempt] = lease.node
+            seen = self._seen.setdefault(job, _Seen())
             if content:
-                self._seen.contents.setdefault(content, unit)
+                seen.contents.setdefault(content, unit)
             if film.layout.nbytes > self._slice_bytes:
                 return
-            key = (job, piece.name)
-            others = self._seen.slices.get(key)
+            others = seen.slices.get(piece.name)
             if others is None or others.layout != film.layout:
-                others = self._seen.slices[key] = Film.of(film.layout)
+                others = seen.slices[piece.name] = Film.of(film.layout)
             film.merge_into(others)
 
-    def _judged(self, node: NodeId, *, sound: int = 0, forged: int = 0, strange: int = 0) -> None:
+    def _judged(self, maker: str, *, sound: int = 0, forged: int = 0, strange: int = 0) -> None:
         with self._lock:
-            before = self.reputations.get(node, Reputation())
-            self.reputations[node] = Reputation(
+            before = self.reputations.get(maker, Reputation())
+            self.reputations[maker] = Reputation(
                 units=before.units + 1,
                 sound=before.sound + sound,
                 forged=before.forged + forged,
                 strange=before.strange + strange,
             )
-
-
-def _attempt_of(result: Result) -> int:
-    number = result.key.removesuffix(".part").rpartition(".")[2]
-    return int(number) if number.isdecimal() and len(number) < 16 else 0

@@ -15,10 +15,27 @@ from studio.errors import BadAsset
 from studio.farm.cas import digest_of as digest_of
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Piece, Result
-from studio.render.film import Film
+from studio.render.film import Film, plan_layout
 from studio.render.partial import Header, read_partial, settings_digest
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
+
+MOST_LIGHT_GROUPS = 256  # of a scene whose lights are summed apart
+_HEADER_BYTES = 4 << 20
+
+
+def largest_part(job: RenderJob, piece: Piece) -> int:
+    """How many bytes a partial of a piece can have: those of its film, which deflating may make a little longer."""
+    settings = job.settings
+    layout = plan_layout(
+        settings.width,
+        settings.height,
+        aovs=film_aovs(settings),
+        light_groups=[str(i) for i in range(MOST_LIGHT_GROUPS)] if "lights" in film_aovs(settings) else (),
+        exponent=0,
+        crop=piece.crop or settings.crop,
+    )
+    return layout.nbytes + layout.nbytes // 1000 + _HEADER_BYTES
 
 
 def check_partial(path: Path, job: RenderJob, piece: Piece, result: Result) -> tuple[Film, Header]:

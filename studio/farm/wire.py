@@ -1,111 +1,169 @@
 """How nodes speak to a coordinator: a few verbs over HTTP, with a token.
 
 `POST /v1/<verb>` with a JSON array of the verb's arguments and `Authorization: Bearer <token>`; the answer is the JSON
-of what the verb gives, or a sentence with a status of 4xx. The server binds to loopback unless it is told otherwise,
-and speaks TLS when it is given a certificate. It takes no more than a megabyte from anybody and unpacks nothing but
-these records, so a hostile node can do no more than lie about its own units; what it delivers is checked elsewhere.
+of what the verb gives, or a sentence with a status of 4xx. The token says who asks: a machine of the house, or a member
+who may speak for its own units alone (`guests`). `/v1/objects/<key>` are objects of the store for nodes that cannot
+reach it (`gate`), and `POST /v1/enrol` takes the proof of a code instead of a token (`members`).
+
+The server binds to loopback unless it is told otherwise, and speaks TLS when it is given a certificate. It takes no
+more than a megabyte from anybody but a part of an attempt, and unpacks nothing but these records, so a hostile node can
+do no more than lie about its own units; what it delivers is checked elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hmac
-import http.client
 import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Protocol, cast, runtime_checkable
+from urllib.parse import unquote
 
 import msgspec
 
-from studio.errors import CannotWrite, StudioError, UsageError
-from studio.farm.model import Lease, NodeInfo, Order, Report, Result
+from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
+from studio.farm.desk import ANEW as ANEW
+from studio.farm.desk import NOBODY, NOT_THERE, NOT_YOURS, OK, TOO_LARGE, WRONG, answered
+from studio.farm.desk import REFUSED as REFUSED
+from studio.farm.desk import VERBS as VERBS
+from studio.farm.desk import Desk as Desk
+from studio.farm.desk import Doorkeeper as Doorkeeper
+from studio.farm.desk import Forbidden as Forbidden
+from studio.farm.desk import Guest as Guest
+from studio.farm.desk import Stranger as Stranger
+from studio.farm.desk import owns as owns
+from studio.farm.guests import GuestDesk, KnowingDesk
+from studio.farm.links import TIMEOUT_S, Welcome
+from studio.farm.links import Links as Links
+from studio.farm.links import Remote as Remote
+from studio.farm.links import authority as authority
+from studio.farm.links import enrol_at as enrol_at
+from studio.farm.signing import Statement, read_statement
 
 LARGEST_BODY = 1 << 20
-TIMEOUT_S = 30.0
-T = TypeVar("T")
+LARGEST_ENROLMENT = 16 << 10
+LARGEST_DRAIN = 1 << 30  # of a guest's, who is told why it is not wanted
+OBJECTS = "/v1/objects/"
+PARTIAL, EXISTS, BEYOND, TOO_OFTEN, LATER = 206, 412, 416, 429, 503  # more statuses
+_TRIES_EACH, _TRIES_ALL, _TRIES_S = 10, 120, 60.0  # failed enrolments of one address and of all, in so many seconds
 
 
-class Desk(Protocol):
-    """What a node may ask of a coordinator, near or far. One that does not know the node, or its unit, any more raises
-    `Stranger`."""
+class TooLarge(BadAsset):
+    """More bytes than there can be."""
 
-    def join(self, info: NodeInfo) -> None:
-        """Offer to work."""
-
-    def leave(self, node: str) -> None:
-        """Go."""
-
-    def ask(self, node: str) -> Lease | None:
-        """A unit, or None when there is none now."""
-
-    def report(self, attempt: int, report: Report) -> Order:
-        """Say how far a unit is; what to do."""
-
-    def adopt(self, lease: Lease, report: Report) -> Order:
-        """The same to a coordinator that has just started."""
-
-    def deliver(self, lease: Lease, result: Result) -> str:
-        """Hand in a partial that lies in the store: "taken", "late", "wrong" or "bad"."""
-
-    def fail(self, attempt: int, code: int, text: str) -> None:
-        """A unit ended with an exit code."""
+    code = 15
 
 
-# Arguments and answer of each verb.
-VERBS: Mapping[str, tuple[Any, Any]] = {
-    "join": (tuple[NodeInfo], None),
-    "leave": (tuple[str], None),
-    "ask": (tuple[str], Lease | None),
-    "report": (tuple[int, Report], Order),
-    "adopt": (tuple[Lease, Report], Order),
-    "deliver": (tuple[Lease, Result], str),
-    "fail": (tuple[int, int, str], None),
-}
+@runtime_checkable
+class Registrar(Protocol):
+    """A doorkeeper who takes new members."""
+
+    def admit(self, token: str) -> Guest | None:
+        """See `Doorkeeper.admit`."""
+
+    def enrol(self, said: Statement) -> str:
+        """The token of a node that proves a code. Raises Untrusted."""
 
 
-OK, REFUSED, ANEW = 200, 409, 410  # statuses of answers; ANEW is a `Stranger`
+class ObjectGate(Protocol):
+    """Objects of the store for guests (`gate.Gate`). Raises `Forbidden` for what a guest has no business with,
+    FileNotFoundError for what is not there, CannotWrite when the store does not answer."""
+
+    def size(self, guest: Guest, key: str) -> int:
+        """How many bytes an object has that a guest may read."""
+
+    def read(self, guest: Guest, key: str, start: int, end: int) -> Iterator[bytes]:
+        """Some of its bytes, in parts."""
+
+    def take(self, guest: Guest, key: str, length: int, read: Callable[[int], bytes]) -> None:
+        """Write a part of an attempt that the guest holds. Raises `Stranger` for an attempt that nobody holds,
+        `TooLarge`, FileExistsError when another lies there, and ConnectionError when it breaks off."""
+
+    def drop(self, guest: Guest, key: str) -> None:
+        """Remove a part of the guest's that was not taken."""
 
 
-class Stranger(CannotWrite):
-    """The coordinator knows neither node nor unit, as one that has begun anew: a node joins it and offers its unit."""
+class House:
+    """The doorkeeper of one token, the house's own."""
+
+    def __init__(self, token: str) -> None:
+        if len(token) < 16:
+            raise UsageError("a farm's token must have 16 characters at the least; let the studio make one")
+        self._token = token.encode()
+
+    def admit(self, token: str) -> Guest | None:
+        """See `Doorkeeper.admit`."""
+        return Guest() if hmac.compare_digest(token.encode(), self._token) else None
 
 
-def answered(desk: Desk, verb: str, body: bytes) -> tuple[int, bytes]:
-    """A status and the JSON of what a desk says to one of `VERBS`, or of the sentence of its fault."""
-    try:
-        arguments = msgspec.json.decode(body, type=VERBS[verb][0])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        return 400, msgspec.json.encode(f"the arguments of {verb} are not what they should be ({fault})")
-    try:
-        return OK, msgspec.json.encode(getattr(desk, verb)(*arguments))
-    except Stranger as fault:
-        return ANEW, msgspec.json.encode(str(fault))
-    except StudioError as fault:
-        return REFUSED, msgspec.json.encode(str(fault))
+class Tries:
+    """How often a code may be tried in vain: so many times from one address, and so many from all together."""
+
+    def __init__(
+        self,
+        *,
+        each: int = _TRIES_EACH,
+        together: int = _TRIES_ALL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._each, self._together, self._clock = each, together, clock
+        self._failed: deque[tuple[float, str]] = deque()
+        self._lock = threading.Lock()
+
+    def begin(self, address: str) -> bool:
+        """Whether one may try now; it counts as in vain until it is `forgiven`."""
+        with self._lock:
+            now = self._clock()
+            while self._failed and self._failed[0][0] <= now - _TRIES_S:
+                self._failed.popleft()
+            if len(self._failed) >= self._together or sum(a == address for _, a in self._failed) >= self._each:
+                return False
+            self._failed.append((now, address))
+            return True
+
+    def forgive(self, address: str) -> None:
+        """A try was good."""
+        with self._lock:
+            for i in range(len(self._failed) - 1, -1, -1):
+                if self._failed[i][1] == address:
+                    del self._failed[i]
+                    return
 
 
 class Server:
-    """A desk on the network. Use it in a `with`; `url` is where it is."""
+    """A desk on the network. Use it in a `with`; `url` is where it is.
+
+    `token` is the house's, which all its machines have, or somebody who knows the tokens; then the desk is a
+    `KnowingDesk`, as a coordinator's own is. With a `gate`, nodes read and write objects here.
+    """
 
     def __init__(
-        self, desk: Desk, token: str, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+        self,
+        desk: Desk,
+        token: str | Doorkeeper,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        gate: ObjectGate | None = None,
+        tries: Tries | None = None,
     ) -> None:
-        if len(token) < 16:
-            raise UsageError("a farm's token must have 16 characters at the least; let the studio make one")
+        keeper = House(token) if isinstance(token, str) else token
         if tls is None and host not in ("127.0.0.1", "::1", "localhost"):
             raise UsageError(f"a coordinator that others reach at {host} needs TLS; give it a certificate and a key")
         try:
-            self._http = _Http((host, port), desk, token)
+            self._http = Http((host, port), desk, keeper, gate, tries or Tries())
         except OSError as fault:
             reason = fault.strerror or str(fault)
             raise UsageError(f"cannot listen at {host}:{port}: {reason}; choose another port") from fault
-        if tls is not None:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+        if tls is not None:  # hands are shaken in the thread of each connection, so who never does holds up nobody
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         scheme = "https" if tls is not None else "http"
         self.url = f"{scheme}://{host}:{self._http.server_address[1]}"
         self._thread = threading.Thread(
@@ -126,14 +184,18 @@ class Server:
         self.close()
 
 
-class _Http(ThreadingHTTPServer):
+class Http(ThreadingHTTPServer):
+    """The listening socket of a `Server`, or of a keeper's hatch, and whoever is connected."""
+
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], desk: Desk, token: str) -> None:
-        self.desk, self.token = desk, token.encode()
+    def __init__(
+        self, address: tuple[str, int], desk: Desk, keeper: Doorkeeper, gate: ObjectGate | None, tries: Tries
+    ) -> None:
+        self.desk, self.keeper, self.gate, self.tries = desk, keeper, gate, tries
         self._open: set[socket.socket] = set()
-        super().__init__(address, _Handler)
+        super().__init__(address, Handler)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """One connection, as long as it is open."""
@@ -144,8 +206,9 @@ class _Http(ThreadingHTTPServer):
             self._open.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A node that dies in the middle of a word is no fault of the server; what else is raised is said."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """A node that dies in the middle of a word, or speaks no TLS, is no fault of the server; what else is raised is
+        said."""
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, TimeoutError)):
             super().handle_error(request, client_address)
 
     def server_close(self) -> None:
@@ -156,30 +219,199 @@ class _Http(ThreadingHTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
     protocol_version = "HTTP/1.1"
     timeout = TIMEOUT_S
-    server: _Http
+    disable_nagle_algorithm = True  # else an answer's body waits for its head to be acknowledged, 40 ms
+    server: Http
 
     def do_POST(self) -> None:
         """One verb."""
-        given = self.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
-            self._answer(413, "the request is too large or has no length", close=True)
+        enrols = self.path == "/v1/enrol"
+        length = self._length(LARGEST_ENROLMENT if enrols else LARGEST_BODY)
+        if length is None:
             return
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):  # who asked has hung up
+        body = self.rfile.read(length)
+        if len(body) < length:  # who asked has hung up
             self.close_connection = True
             return
-        if not hmac.compare_digest(given, self.server.token):
-            self._answer(401, "the token is missing or wrong", close=True)
+        if enrols:
+            self._enrol(body)
+            return
+        guest = self._guest()
+        if guest is None:
             return
         verb = self.path.removeprefix("/v1/")
         if not self.path.startswith("/v1/") or verb not in VERBS:
-            self._answer(404, f"there is no verb {verb[:40]!r}")
+            self._answer(NOT_THERE, f"there is no verb {verb[:40]!r}")
             return
-        self._send(*answered(self.server.desk, verb, body))
+        desk = self.server.desk
+        if guest.node:
+            desk = GuestDesk(cast(KnowingDesk, desk), guest)
+        self._send(*answered(desk, verb, body))
+
+    def _enrol(self, body: bytes) -> None:
+        keeper, tries, address = self.server.keeper, self.server.tries, _network(self.client_address[0])
+        if not isinstance(keeper, Registrar):
+            self._answer(NOT_THERE, "this coordinator takes no members; its machines have the house's token")
+            return
+        if not tries.begin(address):
+            self._answer(TOO_OFTEN, "too many codes were tried in vain; wait a minute", close=True)
+            return
+        try:
+            token = keeper.enrol(read_statement(body, "the request"))
+            guest = keeper.admit(token) or Guest()
+        except CannotWrite as fault:
+            self._answer(LATER, str(fault))
+            return
+        except StudioError as fault:
+            self._answer(NOT_YOURS, str(fault))
+            return
+        tries.forgive(address)
+        self._send(OK, msgspec.json.encode(Welcome(node=guest.node, token=token, trust=guest.trust)))
+
+    # --- objects -----------------------------------------------------------------------------------------------------
+    def do_GET(self) -> None:
+        """An object, or a range of it."""
+        self._give(body=True)
+
+    def do_HEAD(self) -> None:
+        """The size of an object."""
+        self._give(body=False)
+
+    def _give(self, *, body: bool) -> None:
+        found = self._object()
+        if found is None:
+            return
+        gate, guest, key = found
+        with self._told():
+            size = gate.size(guest, key)
+            span = _span(self.headers.get("Range"), size)
+            if span is None:
+                self.send_response(BEYOND)
+                self.send_header("Content-Range", f"bytes */{size}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            start, end = span
+            parts = gate.read(guest, key, start, end)
+            first = next(parts, b"") if body else b""  # what cannot be read is told before anything is promised
+            self.send_response(PARTIAL if "Range" in self.headers else OK)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(end - start))
+            if "Range" in self.headers:
+                self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+            self.end_headers()
+            if body:
+                self._stream(first, parts)
+
+    def _stream(self, first: bytes, parts: Iterator[bytes]) -> None:
+        """The bytes themselves. When the store fails now, all that can be done is to break off."""
+        try:
+            self.wfile.write(first)
+            for part in parts:
+                self.wfile.write(part)
+        except StudioError:
+            self.close_connection = True
+
+    def do_PUT(self) -> None:
+        """A part of an attempt."""
+        length = self.headers.get("Content-Length", "")
+        self.close_connection = True  # unless all that was sent was read
+        if not _is_number(length):
+            self._answer(TOO_LARGE, "the request has no length")
+            return
+        found = self._object()
+        if found is None:
+            self._drain(min(int(length), LARGEST_BODY))
+            return
+        gate, guest, key = found
+        left = int(length)
+
+        def read(count: int) -> bytes:
+            nonlocal left
+            data = self.rfile.read(min(count, left))
+            left -= len(data)
+            return data
+
+        with self._told():
+            gate.take(guest, key, int(length), read)
+            self.close_connection = False
+            self._answer(OK, "taken")
+        self._drain(left)
+
+    def do_DELETE(self) -> None:
+        """A part that was not taken."""
+        found = self._object()
+        if found is not None:
+            gate, guest, key = found
+            with self._told():
+                gate.drop(guest, key)
+                self._answer(OK, "gone")
+
+    def _object(self) -> tuple[ObjectGate, Guest, str] | None:
+        """Who asks for which object; None when that was answered already."""
+        if self.command != "PUT" and self.headers.get("Content-Length", "0") != "0":
+            self.close_connection = True  # what nobody reads is not the next request
+        guest = self._guest()
+        if guest is None:
+            return None
+        if not self.path.startswith(OBJECTS) or self.server.gate is None:
+            self._answer(NOT_THERE, "there are no objects here")
+            return None
+        try:
+            return self.server.gate, guest, unquote(self.path.removeprefix(OBJECTS), errors="strict")
+        except UnicodeDecodeError:
+            self._answer(WRONG, "the name of the object is no text")
+            return None
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What a gate raises, as an answer."""
+        try:
+            yield
+        except Stranger as fault:
+            self._answer(ANEW, str(fault))
+        except Forbidden as fault:
+            self._answer(NOT_YOURS, str(fault))
+        except TooLarge as fault:
+            self._answer(TOO_LARGE, str(fault))
+        except CannotWrite as fault:
+            self._answer(LATER, str(fault))
+        except StudioError as fault:
+            self._answer(REFUSED, str(fault))
+        except FileNotFoundError:
+            self._answer(NOT_THERE, "there is no such object")
+        except FileExistsError:
+            self._answer(EXISTS, "another object lies there; a part is written once")
+
+    def _drain(self, length: int) -> None:
+        """Read what nobody wants, or its sender would not hear why."""
+        length = min(length, LARGEST_DRAIN)
+        while length > 0 and (data := self.rfile.read(min(length, 1 << 16))):
+            length -= len(data)
+
+    # --- all of it ---------------------------------------------------------------------------------------------------
+    def _guest(self) -> Guest | None:
+        """Who asks; None when nobody does, who was told."""
+        try:
+            guest = self.server.keeper.admit(self.headers.get("Authorization", "").removeprefix("Bearer "))
+        except StudioError as fault:
+            self._answer(LATER, str(fault))
+            return None
+        if guest is None:
+            self._answer(NOBODY, "the token is missing or wrong, or counts no more", close=True)
+        return guest
+
+    def _length(self, most: int) -> int | None:
+        """How much was sent; None when it is too much, which was told."""
+        length = self.headers.get("Content-Length", "")
+        if not _is_number(length) or int(length) > most:
+            self._answer(TOO_LARGE, "the request is too large or has no length", close=True)
+            return None
+        return int(length)
 
     def _answer(self, status: int, sentence: str, *, close: bool = False) -> None:
         self.close_connection = self.close_connection or close
@@ -192,127 +424,32 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: who asks and how often is in the coordinator's own log."""
 
 
-class FarDesk:
-    """A desk behind something that carries bytes: `_carry` takes a verb and the JSON of its arguments and gives a
-    status, as HTTP has them, and the JSON of the answer or of a sentence."""
-
-    def join(self, info: NodeInfo) -> None:
-        """See `Desk.join`."""
-        self._call("join", info)
-
-    def leave(self, node: str) -> None:
-        """See `Desk.leave`."""
-        self._call("leave", node)
-
-    def ask(self, node: str) -> Lease | None:
-        """See `Desk.ask`."""
-        lease: Lease | None = self._call("ask", node)
-        return lease
-
-    def report(self, attempt: int, report: Report) -> Order:
-        """See `Desk.report`."""
-        order: Order = self._call("report", attempt, report)
-        return order
-
-    def adopt(self, lease: Lease, report: Report) -> Order:
-        """See `Desk.adopt`."""
-        order: Order = self._call("adopt", lease, report)
-        return order
-
-    def deliver(self, lease: Lease, result: Result) -> str:
-        """See `Desk.deliver`."""
-        verdict: str = self._call("deliver", lease, result)
-        return verdict
-
-    def fail(self, attempt: int, code: int, text: str) -> None:
-        """See `Desk.fail`."""
-        self._call("fail", attempt, code, text)
-
-    def _call(self, verb: str, *arguments: object) -> Any:
-        status, data = self._carry(verb, msgspec.json.encode(arguments))
-        if status == OK:
-            answer = VERBS[verb][1]
-            return None if answer is None else msgspec.json.decode(data, type=answer)
-        sentence = _sentence(data)
-        if status == ANEW:
-            raise Stranger(sentence)
-        raise UsageError(sentence) if status in (400, 401, 404, 413) else CannotWrite(sentence)
-
-    def _carry(self, verb: str, body: bytes) -> tuple[int, bytes]:
-        raise NotImplementedError
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
-class Remote(FarDesk):
-    """A desk at a URL. Safe for several threads: each has a connection of its own. Use it in a `with`.
-
-    Raises CannotWrite when nobody answers, and UsageError when the token is refused.
-    """
-
-    def __init__(self, url: str, token: str, *, tls: ssl.SSLContext | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url[:80]!r} is no address of a coordinator; it begins with https://")
-        self._parts, self._tls, self._token = parts, tls, token
-        self._local = threading.local()
-        self._links: list[http.client.HTTPConnection] = []
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        while self._links:
-            self._links.pop().close()
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self.close()
-
-    def _carry(self, verb: str, body: bytes) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        return self._again(lambda link: _exchange(link, verb, body, headers))
-
-    def _again(self, use: Callable[[http.client.HTTPConnection], T]) -> T:
-        """Use this thread's connection; when it was closed meanwhile, a new one."""
-        for fresh in (False, True):
-            link = getattr(self._local, "link", None)
-            if link is None or fresh:
-                link = self._local.link = self._connect()
-                self._links.append(link)
-            try:
-                return use(link)
-            except (OSError, http.client.HTTPException) as fault:
-                link.close()
-                self._links.remove(link)
-                self._local.link = None
-                if fresh:
-                    place = f"{self._parts.hostname}:{self._parts.port}"
-                    raise CannotWrite(f"the coordinator at {place} does not answer ({fault})") from fault
-        raise AssertionError("a second use returns or raises")
-
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._parts.scheme == "https":
-            context = self._tls or ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
-        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+def _network(address: str) -> str:
+    """Where somebody is: the address, or of IPv6 the network, of which one person has all addresses."""
+    return ":".join(address.split(":")[:4]) if ":" in address else address
 
 
-def _exchange(
-    link: http.client.HTTPConnection, verb: str, body: bytes, headers: Mapping[str, str]
-) -> tuple[int, bytes]:
-    link.request("POST", f"/v1/{verb}", body, dict(headers))
-    answer = link.getresponse()
-    return answer.status, answer.read()
-
-
-def _sentence(data: bytes) -> str:
-    try:
-        return str(msgspec.json.decode(data, type=str))[:400]
-    except msgspec.DecodeError:
-        return "the coordinator's answer cannot be read"
+def _span(header: str | None, size: int) -> tuple[int, int] | None:
+    """The part [start, end) that `Range` asks for (RFC 9110, 14.1.2: one of bytes); all without one, None for none."""
+    if header is None:
+        return 0, size
+    unit, _, wanted = header.partition("=")
+    first, dash, last = wanted.strip().partition("-")
+    if unit.strip().lower() != "bytes" or not dash or not all(_is_number(text) for text in (first, last) if text):
+        return None
+    if first:
+        start, end = int(first), min(int(last) + 1 if last else size, size)
+    else:
+        start, end = max(size - int(last), 0) if last else size, size
+    return (start, end) if start < end else None

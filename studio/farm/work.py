@@ -16,18 +16,22 @@ from pathlib import Path
 import msgspec
 
 from studio.errors import StudioError
+from studio.farm.artist import guard
 from studio.farm.bundle import NodeCache
+from studio.farm.gate import GateBucket
+from studio.farm.hatch import Handed, Inside
 from studio.farm.model import Record
 from studio.farm.node import FarmNode
 from studio.farm.policy import Policy
-from studio.farm.store import open_store
+from studio.farm.signing import Roster
+from studio.farm.store import Store, open_store
 from studio.farm.wire import Remote
 from studio.render.device import system_memory
 from studio.render.session import RenderSession
 
 
 class WorkOrder(Record, frozen=True):
-    """What a node process is started with."""
+    """What a node process is started with. Without a `store` its objects come by its keeper."""
 
     url: str
     token: str
@@ -44,6 +48,9 @@ class WorkOrder(Record, frozen=True):
     until_idle: bool = False
     slowdown: float = 1.0
     ca: str = ""  # a file of certificates that vouch for the coordinator; "": those of the system
+    artists: Roster | None = None  # for whom alone it works; None: for everybody
+    socket: str = ""  # of its keeper, by which it reaches the coordinator; "": it does so itself, at `url`
+    memory_bytes: int = 0  # that it may take; 0: the machine's
 
 
 def main() -> int:
@@ -57,10 +64,10 @@ def main() -> int:
 
 
 def _work(order: WorkOrder) -> int:
-    store = open_store(order.store)
+    store = _store(order)
     cache = NodeCache(Path(order.cache))
     with (
-        Remote(order.url, order.token, tls=ssl.create_default_context(cafile=order.ca) if order.ca else None) as desk,
+        _desk(order) as desk,
         RenderSession(device=order.device, threads=order.threads) as session,
     ):
         node = FarmNode(
@@ -73,15 +80,30 @@ def _work(order: WorkOrder) -> int:
             policy=Policy(report_s=order.report_s),
             checkpoint_s=order.checkpoint_s,
             cores=order.threads or os.cpu_count() or 1,
-            memory_bytes=system_memory(),
+            memory_bytes=min(system_memory(), order.memory_bytes or system_memory()),
             score=order.score,
             trust=order.trust,
             slowdown=order.slowdown,
+            allow=lambda job: guard(store, job, order.artists) if order.artists is not None else None,
         )
         signal.signal(signal.SIGTERM, lambda *_: node.stop())
         threading.Thread(target=_watch_input, args=(node,), name="studio-farm-input", daemon=True).start()
         node.run(until_idle=order.until_idle)
     return 0
+
+
+def _desk(order: WorkOrder) -> Remote:
+    """The coordinator, by the keeper's socket where there is one."""
+    if order.socket:
+        return Inside(order.socket)
+    return Remote(order.url, order.token, tls=ssl.create_default_context(cafile=order.ca) if order.ca else None)
+
+
+def _store(order: WorkOrder) -> Store:
+    """The farm's store, or what the keeper hands out of it."""
+    if order.store:
+        return open_store(order.store)
+    return Store(Handed(order.socket) if order.socket else GateBucket(order.url, order.token), "the farm")
 
 
 def _watch_input(node: FarmNode) -> None:

@@ -23,7 +23,15 @@ from studio.render.device import DeviceInfo, cache_root
 from studio.render.film import Crop, Film, Layout
 from studio.render.layer_writer import drop_layer_leftovers, drop_layer_parts
 from studio.render.light_layers import journal_path
-from studio.render.partial import IDENTITY, Header, Range, read_partial, settings_digest, write_partial
+from studio.render.partial import (
+    IDENTITY,
+    Header,
+    Range,
+    packed_partial,
+    read_partial,
+    settings_digest,
+    write_partial,
+)
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
@@ -116,17 +124,32 @@ def header_of(
 
 def save_part(path: Path, film: Film, header: Header) -> bool:
     """Write what a film has; False for a film without samples, which is not worth a file."""
+    own = _own_header(film, header)
+    if own is None:
+        return False
+    write_partial(path, film, own)
+    return True
+
+
+def part_bytes(film: Film, header: Header) -> bytes:
+    """What `save_part` would write of a film that has samples."""
+    own = _own_header(film, header)
+    if own is None:
+        raise ValueError("a film without samples is no part")
+    return packed_partial(film, own)
+
+
+def _own_header(film: Film, header: Header) -> Header | None:
+    """The header of what a film has of a render; None when that is nothing."""
     samples, first = int(film.counts.max(initial=0)), header.ranges[0][0]
     if samples == 0:
-        return False
+        return None
     whole = header.total or header.ranges[0]  # a part cut short still says what it was to become
     # a frame with light layers has its first strips and nothing of the others
     even = header.adaptive or int(film.counts.min()) == samples
-    own = msgspec.structs.replace(
+    return msgspec.structs.replace(
         header, ranges=((first, first + samples),), total=whole, complete=header.complete and even
     )
-    write_partial(path, film, own)
-    return True
 
 
 def keep_part(output: Path, film: Film, header: Header) -> Path | None:

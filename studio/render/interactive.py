@@ -21,10 +21,11 @@ import msgspec
 from studio.errors import UsageError
 from studio.render import live_layers
 from studio.render.device import CHOICES
-from studio.render.film import Crop, check_aovs
+from studio.render.film import Crop, Film, check_aovs
 from studio.render.live_denoise import DenoiseThread
 from studio.render.live_frame import Denoised, LiveFrame
 from studio.render.live_hand import Desk, FilmTaken, Hand, Wish
+from studio.render.live_share import Came, Lending, Offered
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
 
@@ -131,6 +132,27 @@ class InteractiveRender:
     @device.setter
     def device(self, device: str) -> None:
         self._desk.change(device=_known(device))
+
+    # --- others that help --------------------------------------------------------------------------------------------
+    def lend(self, mode: Lending, *, share: float = 0.5, offered: Offered | None = None) -> None:
+        """Have others render samples too: "share" what this machine does not render itself, of a film from now on,
+        "all" of them, after a first look of its own, or "" none, and what is out is taken back.
+
+        `offered` hears, from the render's thread, which samples are there to be rendered, and None when there are none;
+        what was rendered comes back by `add`. A region is rendered by this machine alone, and while the view is paused
+        nothing is offered.
+        """
+        if offered is not None:
+            self._desk.offered = offered
+        self._desk.change(lending=mode, share=min(max(share, 0.02), 0.95))
+
+    def add(self, film: Film, samples: tuple[int, int], generation: int, *, device: str) -> bool:
+        """Add samples that were rendered elsewhere for the offer of this generation, on a class of device; False, and
+        nothing is done, when it is not that of the film any more."""
+        if generation != self._desk.lent_generation:
+            return False
+        self._desk.inbox.put((0, Came(film, samples, generation, device)))
+        return True
 
     # --- what there is -----------------------------------------------------------------------------------------------
     def latest(self) -> LiveFrame | None:

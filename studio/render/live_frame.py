@@ -26,7 +26,8 @@ class LiveFrame:
     layers: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # (h, w, n), read-only; "beauty" in nits
     guides: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # "albedo" and "normal", for denoising
     counts: NDArray[np.int32] | None = None  # (h, w) samples of each pixel
-    samples: float = 0.0  # mean over the pixels at work
+    samples: float = 0.0  # mean over the pixels at work, with those that came from nodes
+    borrowed: int = 0  # of them, samples that came from nodes
     of: int = 0
     seconds: float = 0.0  # of rendering
     eta: float = 0.0  # seconds until it is finished; 0 when that is not known

@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -24,6 +26,7 @@ from studio.render import live_layers
 from studio.render.device import cache_folder, candidates
 from studio.render.film import Crop, Film, Layout, check_aovs
 from studio.render.live_frame import LiveFrame
+from studio.render.live_share import Came, Lending, Offer, Offered, Share, film_layers, length
 from studio.render.live_worker import picture_bytes, picture_in
 from studio.render.process import WorkerGone, WorkerProcess
 from studio.render.protocol import (
@@ -69,6 +72,13 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     warm: bool = False
     held: bool = False  # by `stop`
     tries: int = 0
+    lending: Lending = ""
+    share: float = 0.5  # of the samples of a film that this machine renders itself, while it lends
+
+    @property
+    def lends(self) -> Lending:
+        """What is lent now: a region is rendered by this machine alone."""
+        return self.lending if self.region is None and self.settings is not None and self.settings.samples > 1 else ""
 
     def film_settings(self) -> RenderSettings:
         """The settings with the AOVs that the layers and the denoiser need, as the film has them."""
@@ -94,6 +104,9 @@ class Desk:
         self.inbox: queue.Queue[tuple[int, Any]] = queue.Queue()
         self.closed = threading.Event()
         self.worker_pid = 0
+        self.device_class = ""
+        self.lent_generation = 0  # of the film of which samples are lent; 0: of none
+        self.offered: Offered = lambda offer: None
 
     def change(self, **wishes: Any) -> None:
         """Wish for something else."""
@@ -115,6 +128,11 @@ class Hand:
         self._turn = 0  # counts workers: words of one that ended are not listened to
         self._deaths = 0
         self._failed: tuple[int, str, int] | None = None  # the wish that failed: tries, device, generation (-1: any)
+        self._share: Share | None = None  # who renders what of the film of
+        self._share_of: Wish | None = None
+        self._offer: Offer | None = None
+        self._offered: tuple[tuple[int, int], ...] = ()  # what was lent when it was made
+        self._begun = time.monotonic()  # when the film of now began
         self._forget_worker()
 
     def _forget_worker(self) -> None:
@@ -124,6 +142,7 @@ class Hand:
         self._sent_flat: FlatScene | None = None
         self._sent: Wish | None = None  # the wish of the scene at work
         self._steered: Wish | None = None
+        self._steered_own: tuple[tuple[int, int], ...] = ()
         self._busy = False  # a scene was sent and nothing of it shown yet
         self._layout: Layout | None = None
         self._channels: tuple[str, ...] = ()
@@ -133,6 +152,7 @@ class Hand:
         self._takes: dict[int, tuple[Block, FilmTaken]] = {}
         self._rebuilt: tuple[str, ...] = ()
         self._cover: dict[str, NDArray[np.float32]] = {}
+        self._shown: _Shown | None = None
 
     # --- the loop ----------------------------------------------------------------------------------------------------
     def work(self) -> None:
@@ -142,12 +162,15 @@ class Hand:
             if self._desk.closed.is_set():
                 break
             try:
-                if turn == 0 and word is not None:
+                if turn == 0 and isinstance(word, Came):
+                    self._came(word)
+                elif turn == 0 and word is not None:
                     self._take(word)
                 elif turn == self._turn and turn:
                     self._hear(word)
                 if self._desk.inbox.empty():
                     self._act(self._desk.wish)
+                    self._make_offer(self._desk.wish)
             except WorkerGone:
                 self._died()
             except StudioError as fault:
@@ -192,7 +215,7 @@ class Hand:
     def _direct(self, wish: Wish) -> None:
         """Send a newer scene when the last one has shown something, else what can change on the way."""
         sent = self._sent
-        if sent is None or _another_picture(sent, wish):
+        if sent is None or self._another(sent, wish):
             if wish.paused and sent is not None:
                 self._steer(wish)
             elif not self._busy:
@@ -205,7 +228,10 @@ class Hand:
         settings = wish.film_settings()
         layout = layout_of(wish.flat, settings)
         channels = _channels(wish, layout)
-        self._sent, self._steered, self._busy = wish, wish, True
+        self._divide(wish)
+        self._sent, self._steered, self._busy, self._shown = wish, wish, True, None
+        self._begun = time.monotonic()
+        self._steered_own = self._share.own if self._share is not None else ()
         if self._sent_flat is not wish.flat:
             message, block = self._packer.pack(wish.flat, "current")
             self._unlink_parcel()
@@ -227,17 +253,66 @@ class Hand:
                 region=wish.region,
                 paused=wish.paused,
                 interacting=wish.interacting,
+                own=self._steered_own,
+                look=self._share is not None and self._share.look,
             )
         )
+
+    def _divide(self, wish: Wish) -> None:
+        """Who renders which samples of the film that begins. One that begins again keeps what came for it."""
+        assert wish.settings is not None
+        share, before = self._share, self._share_of
+        if share is not None and before is not None and not self._another(before, wish):
+            share.claiming = False  # another worker has begun nothing
+        elif wish.lends:
+            total = wish.settings.samples
+            self._share = Share(total, wish.lends, min(round(total * wish.share), total - 1))
+        else:
+            self._share = None
+        self._share_of = wish
+
+    def _another(self, sent: Wish, wish: Wish) -> bool:
+        """Whether a wish needs another film than that of an earlier one."""
+        assert sent.settings is not None and wish.settings is not None
+        if self._share is not None and sent.settings.samples != wish.settings.samples:
+            return True  # the samples are dealt out, and would have to be dealt anew
+        return _another_picture(sent, wish)
+
+    def _redivide(self, wish: Wish) -> bool:
+        """Lend, or take back, in the middle of a film; whether that needs a film of its own."""
+        share, lends = self._share, wish.lends
+        assert self._sent is not None and wish.settings is not None
+        mode = share.mode if share is not None else ""
+        if lends == mode:
+            return False
+        if share is not None and not lends:
+            look = share.look
+            share.withdraw()
+            return look
+        if share is not None and mode:  # from one way of lending to another
+            self._share = None
+            return True
+        counts = self._shown.counts if self._shown is not None else None
+        begun = int(counts.max(initial=0)) if counts is not None else 0
+        if not begun and lends == "all":
+            self._share = None
+            return True
+        self._share = share or Share(wish.settings.samples, "share", wish.settings.samples)
+        self._share.claim(lends, begun, wish.share)
+        return False
 
     def _steer(self, wish: Wish) -> None:
         """Tell the worker what needs no new film."""
         before = self._steered
         assert self._worker is not None and self._sent is not None and self._layout is not None
         assert before is not None and before.settings is not None and wish.settings is not None
+        if self._redivide(wish):
+            self._send(wish)
+            return
         told = ("region", "paused", "interacting", "wanted")
-        same = all(getattr(before, name) == getattr(wish, name) for name in told)
-        self._steered = wish
+        own = self._share.own if self._share is not None else ()
+        same = all(getattr(before, name) == getattr(wish, name) for name in told) and own == self._steered_own
+        self._steered, self._steered_own = wish, own
         if wish.generation != before.generation:
             self._follow(wish)
         if same and before.settings.samples == wish.settings.samples:
@@ -247,7 +322,7 @@ class Hand:
         channels = _channels(wish, self._layout)
         pictures = self._picture_block(self._layout, channels)
         self._worker.send(
-            Steer(channels, pictures.ref, wish.settings.samples, wish.region, wish.paused, wish.interacting)
+            Steer(channels, pictures.ref, wish.settings.samples, wish.region, wish.paused, wish.interacting, own)
         )
         if wish.paused != before.paused:
             self._say(state="paused" if wish.paused else "rendering", message="")
@@ -277,6 +352,7 @@ class Hand:
             case _Ended():
                 raise WorkerGone
             case Ready():
+                self._desk.device_class = event.device_class
                 self._say(device=event.device)
             case Compiling():
                 step = f"{event.step + 1} of {event.steps}: {event.what}"
@@ -321,8 +397,17 @@ class Hand:
             array.flags.writeable = False
         if event.step == 1:
             self._deaths = 0
+        self._shown = _Shown(layers, guides, counts, event)
+        claimed = self._share is not None and self._share.claiming and event.of == length(self._share.own)
+        if claimed and self._share is not None and not self._share.confirm(int(counts.max(initial=0))):
+            self._steer(steered)
+        if self._share is not None and self._share.film is not None:
+            self._show_joined(self._share)
+            return
         rate = event.samples / event.seconds if event.seconds > 0 else 0.0
-        state = "paused" if steered.paused else "done" if event.complete else "rendering"
+        complete = event.complete and (self._share is None or not self._share.missing)
+        of = event.of if self._share is None else self._share.total
+        state = "paused" if steered.paused else "done" if complete else "rendering"
         self._say(
             generation=steered.generation,
             shows=steered.generation,
@@ -331,14 +416,15 @@ class Hand:
             guides=guides,
             counts=counts,
             samples=event.samples,
-            of=event.of,
+            borrowed=0,
+            of=of,
             seconds=event.seconds,
-            eta=(event.of - event.samples) / rate if rate > 0 else 0.0,
+            eta=(of - event.samples) / rate if rate > 0 else 0.0,
             rays=event.rays,
             rays_per_second=event.rays / event.seconds if event.seconds > 0 else 0.0,
             state=state,
             message="",
-            complete=event.complete,
+            complete=complete,
             exact=event.exact,
             step=event.step,
             region=steered.region,
@@ -347,11 +433,100 @@ class Hand:
             settings=steered.settings,
         )
 
+    # --- what comes from elsewhere -----------------------------------------------------------------------------------
+    def _make_offer(self, wish: Wish) -> None:
+        """Offer what is lent, as long as it is; the same offer is the same object."""
+        share, sent, before = self._share, self._sent, self._offer
+        idle = wish.paused or wish.held or self._failed is not None
+        offer = None
+        if share is not None and sent is not None and share.mode and not (share.claiming or idle):
+            same = before is not None and before.generation == sent.generation and self._offered is share.lent
+            missing = share.missing
+            if same:
+                offer = before
+            elif missing:
+                offer = Offer(sent.generation, sent.flat, sent.film_settings(), missing)
+                self._offered = share.lent
+        if offer is not before:
+            self._offer = offer
+            self._desk.lent_generation = offer.generation if offer is not None else 0
+            self._desk.offered(offer)
+
+    def _came(self, came: Came) -> None:
+        share, sent = self._share, self._sent
+        if share is None or sent is None or self._layout is None or came.generation != sent.generation:
+            return  # it is of a scene that nobody looks at any more
+        if share.take(came, self._layout):
+            self._show_joined(share)
+
+    def _show_joined(self, share: Share) -> None:
+        """Show this machine's samples and those that came."""
+        sent, steered = self._sent, self._steered
+        assert sent is not None and steered is not None and self._layout is not None and share.film is not None
+        mine = self._shown or _nothing_shown(self._layout, steered.wanted)
+        event = mine.event
+        layers = {name: share.joined(name, layer, mine.counts) for name, layer in mine.layers.items()}
+        guides = {name: share.joined(name, layer, mine.counts) for name, layer in mine.guides.items()}
+        counts = share.film.counts if share.look else mine.counts + share.film.counts
+        own = event.samples if event is not None and not share.look else 0.0
+        samples = own + share.count
+        local_done = share.look or (event is not None and event.complete)
+        complete = local_done and not share.missing
+        exact = share.look or (event is not None and event.exact)
+        alike = len(share.devices | (set() if share.look else {self._desk.device_class})) == 1
+        seconds = time.monotonic() - self._begun
+        for array in (*layers.values(), *guides.values()):
+            array.flags.writeable = False
+        self._say(
+            generation=steered.generation,
+            shows=steered.generation,
+            number=self._desk.frame.number + 1,
+            layers=layers,
+            guides=guides,
+            counts=counts.copy(),
+            samples=samples,
+            borrowed=share.count,
+            of=share.total,
+            seconds=event.seconds if event is not None else seconds,
+            eta=(share.total - samples) * seconds / samples,
+            rays=event.rays if event is not None else 0,
+            rays_per_second=event.rays / event.seconds if event is not None and event.seconds > 0 else 0.0,
+            state="paused" if steered.paused else "done" if complete else "rendering",
+            message="",
+            complete=complete,
+            exact=exact and alike,
+            step=1,
+            region=steered.region,
+            rebuilt=self._rebuilt,
+            flat=sent.flat,
+            settings=steered.settings,
+        )
+        if complete and exact and alike:
+            self._take(lambda film, frame: self._show_final(film, share))
+
+    def _show_final(self, film: Film | None, share: Share) -> None:
+        """A film that is whole is shown in the very numbers that a file would have."""
+        if film is None or share is not self._share or self._steered is None or not self._desk.frame.complete:
+            return
+        layers, guides = film_layers(film, self._steered.wanted), film_layers(film, GUIDES)
+        for array in (*layers.values(), *guides.values()):
+            array.flags.writeable = False
+        self._say(layers=layers, guides=guides, counts=film.counts, number=self._desk.frame.number + 1)
+
     def _seen(self, number: int) -> None:
         if self._worker is not None:
             self._worker.send(Seen(number))
 
     def _take(self, done: FilmTaken) -> None:
+        share = self._share
+        if share is not None and share.look:
+            film = None
+            if share.film is not None:
+                film = Film.of(share.film.layout)
+                share.film.merge_into(film)
+                film.settle()
+            done(film, self._desk.frame)
+            return
         if self._worker is None or self._layout is None or self._busy:
             done(None, self._desk.frame)
             return
@@ -367,6 +542,9 @@ class Hand:
         if event.layout is not None:
             film = Film.of(event.layout)
             Film.over(film_buffers(block, event.layout), event.layout).merge_into(film)
+            mine = self._sent is not None and event.generation == self._sent.generation
+            if mine and self._share is not None and self._share.film is not None:
+                self._share.film.merge_into(film)
             film.settle()
         done(film, self._desk.frame)
 
@@ -431,6 +609,28 @@ class Hand:
 
 class _Ended:
     """The end of a worker's words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """The last picture of this machine's own samples. Without `event` there is none yet."""
+
+    layers: dict[str, NDArray[np.float32]]
+    guides: dict[str, NDArray[np.float32]]
+    counts: NDArray[np.int32]
+    event: Pictured | None
+
+
+def _nothing_shown(layout: Layout, wanted: Sequence[str]) -> _Shown:
+    """A picture without samples."""
+    shape = layout.shapes()["counts"][1]
+
+    def blank(layers: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        widths = {name: sum(map(live_layers.width_of, live_layers.channels_of(name))) or 1 for name in layers}
+        return {name: np.zeros((*shape, width), np.float32) for name, width in widths.items()}
+
+    wanted, guides = live_layers.shown(wanted, layout), live_layers.shown(GUIDES, layout)
+    return _Shown(blank(wanted), blank(guides), np.zeros(shape, np.int32), None)
 
 
 def lamp_names(flat: FlatScene) -> tuple[str, ...]:

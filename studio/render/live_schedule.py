@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.render.film import Crop, Layout
+from studio.render.live_share import Range, length, sample_at
 
 COARSEST_PX = 32
 FIRST_PICTURE = 4096  # samples of the coarsest grid, at most, unless COARSEST_PX forbids
@@ -32,12 +33,21 @@ class Wave:
 class Schedule:
     """The samples that every pixel of a film has, and what comes next."""
 
-    def __init__(self, layout: Layout, samples: int, *, first_sample: int = 0, region: Crop | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        samples: int,
+        *,
+        first_sample: int = 0,
+        region: Crop | None = None,
+        own: tuple[Range, ...] = (),
+    ) -> None:
+        """`own` are the samples to render, in that order; by default `samples` of them from the first."""
         x0, y0, x1, y1 = layout.crop
         self._layout = layout
         self._shape = (y1 - y0, x1 - x0)
         self._first = first_sample
-        self.samples = samples
+        self.own = own or ((first_sample, first_sample + samples),)
         self.done = np.zeros(self._shape, np.int32)
         self.begin_again(region)
 
@@ -51,6 +61,21 @@ class Schedule:
         )
         self._queue: list[tuple[int, NDArray[np.int64]]] = []  # grid step and places within the crop
         self._at = 0
+
+    @property
+    def samples(self) -> int:
+        """How many samples every pixel is to have."""
+        return length(self.own)
+
+    @samples.setter
+    def samples(self, samples: int) -> None:
+        self.own = ((self._first, self._first + samples),)
+
+    def steer(self, samples: int, own: tuple[Range, ...]) -> bool:
+        """Render others, or more or fewer; whether that is a change. The beginning, as far as it is done, is kept."""
+        before = self.own
+        self.own = own or ((self._first, self._first + samples),)
+        return self.own != before
 
     @property
     def active(self) -> NDArray[np.int32]:
@@ -89,14 +114,15 @@ class Schedule:
         part = np.sort(places[self._at : self._at + max(capacity, 1)])
         have = int(self.done.flat[part[0]])
         count = 1
+        first, even = sample_at(self.own, have)
         if have and self._at == 0 and len(part) == len(places):  # the device takes several samples of all of them
-            count = max(1, min(capacity // len(part), self.samples - have, have))
+            count = max(1, min(capacity // len(part), even, have))
         self._at += len(part)
         self.done.flat[part] += count
         x0, y0 = self._layout.crop[:2]
         y, x = np.divmod(part, self._shape[1])
         pixels = ((y + y0) * self._layout.width + x + x0).astype(np.int32)
-        return Wave(pixels, self._first + have, count)
+        return Wave(pixels, first, count)
 
     def _plan(self) -> bool:
         """Queue the pixels at work that have the fewest samples; False when they have all of them."""

@@ -94,7 +94,7 @@ class LiveView:
                 self._learn_a_little(command)
         tracer.begin(command.layout, settings)
         self._attach(command.pictures)
-        self._work = _Work(command, (exact or tracer.n_lights < 2) and not tracer.scaled)
+        self._work = _Work(command, (exact or tracer.n_lights < 2) and not (tracer.scaled or command.look))
         self._work.developer = self._developer(command.channels)
 
     def steer(self, command: Steer) -> None:
@@ -109,8 +109,7 @@ class LiveView:
         if command.region != work.region:
             work.region, work.stale = command.region, True
             work.schedule.begin_again(command.region)
-        work.stale |= command.samples != work.schedule.samples
-        work.schedule.samples = command.samples
+        work.stale |= work.schedule.steer(command.samples, command.own)
         work.paused, work.interacting = command.paused, command.interacting
 
     def seen(self, number: int) -> None:
@@ -135,7 +134,7 @@ class LiveView:
         work = self._work
         if work is None or work.paused:
             return 0.0 if work is not None and work.stale and work.free else None
-        rest = None if work.exact or work.interacting else max(work.rests_at - time.monotonic(), 0.0)
+        rest = None if work.exact or work.interacting or work.look else max(work.rests_at - time.monotonic(), 0.0)
         if not work.schedule.complete or rest == 0.0 or (work.stale and work.free):
             return 0.0
         return rest
@@ -144,7 +143,7 @@ class LiveView:
         """Learn if the artist rests, else render one wave, and show the picture when it is time to."""
         work = self._work
         assert work is not None
-        if not (work.paused or work.exact or work.interacting) and time.monotonic() >= work.rests_at:
+        if not (work.paused or work.exact or work.interacting or work.look) and time.monotonic() >= work.rests_at:
             self._settle(work)
         elif not work.paused and not work.schedule.complete:
             self._wave(work)
@@ -264,7 +263,10 @@ class _Work:
         self.settings: RenderSettings = command.settings
         self.region, self.paused, self.interacting = command.region, command.paused, command.interacting
         first = command.settings.first_sample
-        self.schedule = Schedule(command.layout, command.settings.samples, first_sample=first, region=command.region)
+        self.look = command.look
+        self.schedule = Schedule(
+            command.layout, command.settings.samples, first_sample=first, region=command.region, own=command.own
+        )
         self.rests_at = time.monotonic() + REST_S
         self.developer: Any = None
         self.seconds = 0.0
@@ -283,7 +285,7 @@ class _Work:
         """Stand in for an earlier film of the same scene."""
         self.channels, self.region = before.channels, before.region
         self.paused, self.interacting = before.paused, before.interacting
-        self.schedule.samples = before.schedule.samples
+        self.schedule.own = before.schedule.own
         self.schedule.begin_again(before.region)
         self.shown, self.free, self.show_at, self.stale = before.shown, before.free, before.show_at, False
 

@@ -161,6 +161,8 @@ class Watch(msgspec.Struct, frozen=True, tag=True):
     region: Crop | None = None
     paused: bool = False
     interacting: bool = False
+    own: tuple[tuple[int, int], ...] = ()  # ranges of samples, in the order in which to render them; (): the settings'
+    look: bool = False  # a first look only: lights are never learned for more
 
 
 class Steer(msgspec.Struct, frozen=True, tag=True):
@@ -172,6 +174,7 @@ class Steer(msgspec.Struct, frozen=True, tag=True):
     region: Crop | None
     paused: bool
     interacting: bool
+    own: tuple[tuple[int, int], ...] = ()  # as in `Watch`; what was begun of them stays at their beginning
 
 
 class Seen(msgspec.Struct, frozen=True, tag=True):

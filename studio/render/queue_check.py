@@ -42,12 +42,14 @@ _HUGE = 1 << 40
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence about an export. An "error" stops it, a "warning" may be unwanted, a "info" is good to know; `field`
-    is the name of the setting that it is about. Of the kind "exists" somebody has to decide: skip or replace?"""
+    is the name of the setting that it is about, `ids` the entities and materials. Of the kind "exists" somebody has to
+    decide: skip or replace?"""
 
     severity: Severity
     sentence: str
     field: str = ""
     kind: str = ""
+    ids: tuple[str, ...] = ()
 
 
 def check_export(

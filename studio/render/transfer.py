@@ -131,7 +131,7 @@ class ScenePacker:
             for name in _NAMES
             if before is None or getattr(before, name) is not getattr(flat, name)
         }
-        camera = None if before is not None and before.camera is flat.camera else _camera_ref(flat.camera)
+        camera = None if before is not None and before.camera is flat.camera else camera_ref(flat.camera)
         self._slots[slot], self._used[slot] = flat, parcel.used
         block, arrays = parcel.ship()
         message = Load(
@@ -234,7 +234,8 @@ def _type_name(array: Array) -> str:
     return next((name for name, dtype in _RECORDS.items() if array.dtype == dtype), array.dtype.str)
 
 
-def _camera_ref(camera: FlatCamera) -> CameraRef:
+def camera_ref(camera: FlatCamera) -> CameraRef:
+    """A camera as a message has it."""
     fields = {name: getattr(camera, name) for name in CameraRef.__struct_fields__}
     fields |= {name: tuple(getattr(camera, name).ravel().tolist()) for name in ("open", "close")}
     return CameraRef(**fields)
@@ -270,7 +271,7 @@ class SceneStore:
     def _assemble(self, message: Load) -> FlatScene:
         before = self.slots.get(message.slot)
         names: dict[str, Any] = {name: message.names.get(name, getattr(before, name, ())) for name in _NAMES}
-        camera = before.camera if message.camera is None and before is not None else _camera_of(message.camera)
+        camera = before.camera if message.camera is None and before is not None else camera_of(message.camera)
         return FlatScene(
             frame=message.frame,
             fps=message.fps,
@@ -290,7 +291,8 @@ def _same_or_new(before: tuple[Any, ...] | None, now: list[Any]) -> tuple[Any, .
     return tuple(now)
 
 
-def _camera_of(ref: CameraRef | None) -> FlatCamera:
+def camera_of(ref: CameraRef | None) -> FlatCamera:
+    """The camera of a message; ValueError for one that is none."""
     if ref is None:
         raise ValueError("a scene without a camera")
     fields = {name: getattr(ref, name) for name in CameraRef.__struct_fields__}

@@ -22,7 +22,7 @@ _UP = 2  # folders above the project in which a file is still near
 
 def told(path: str, folder: Path) -> str:
     """A path as a project's text has it."""
-    if not _absolute(path):
+    if not is_absolute(path):
         return path
     try:
         relative = Path(os.path.relpath(path, folder))
@@ -36,7 +36,7 @@ def told(path: str, folder: Path) -> str:
 
 def meant(path: str, folder: Path) -> str:
     """The absolute path that a project's text means."""
-    if not path or _absolute(path) or "\0" in path:
+    if not path or is_absolute(path) or "\0" in path:
         return path
     return os.path.normpath(os.path.join(folder.absolute(), path))
 
@@ -56,6 +56,6 @@ def with_paths(scene: Scene, change: Callable[[str, Path], str], folder: Path) -
     return out
 
 
-def _absolute(path: str) -> bool:
+def is_absolute(path: str) -> bool:
     """Whether a path is absolute here or on another system."""
     return bool(path) and (os.path.isabs(path) or PureWindowsPath(path).is_absolute())

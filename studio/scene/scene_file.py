@@ -372,6 +372,11 @@ def _curve(entry: TrackEntry, fetch: Fetch, where: str) -> Curve:
     )
 
 
+def curve_of(entry: TrackEntry, *, where: str) -> Curve:
+    """The curve of a track's line that holds its own keys. Raises BadAsset naming `where`."""
+    return _curve(entry, lambda name: b"", where)
+
+
 def _clips(entries: list[ClipEntry], fetch: Fetch, where: str) -> dict[str, Clip]:
     clips = {}
     for entry in entries:

@@ -101,6 +101,7 @@ def run(options: Options) -> int:
 
 
 def _interactive(qt: QApplication, application: Application, options: Options) -> int:
+    from studio.commands.farm import tell_left
     from studio.ui.recovery import Recovery
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C in the shell must not wait for an event of the window
@@ -118,6 +119,7 @@ def _interactive(qt: QApplication, application: Application, options: Options) -
         application.when_shown(lambda: Path(tell_ready).touch())
     with contextlib.ExitStack() as stay:
         QTimer.singleShot(_SETTLED_MS, lambda: _tell_queue(application, stay))
+        QTimer.singleShot(_SETTLED_MS, lambda: application.guarded(lambda: tell_left(application.studio)))
         return int(qt.exec())
 
 

@@ -26,6 +26,7 @@ from studio.ui.audio_track import AudioTrack
 from studio.ui.bridge import Bridge
 from studio.ui.dialogs import project_folder
 from studio.ui.face import WindowFace
+from studio.ui.farm_link import link_of
 from studio.ui.i18n import tr
 from studio.ui.log import Log
 from studio.ui.notices import Notices
@@ -74,6 +75,7 @@ class Application:
         self._quitting = self._telling = False
         self.sound = AudioTrack(self.studio, self.bridge)
         self.playback = Playback(self.studio, waits=self._undrawn, sound=self.sound)
+        self.farm = link_of(self.studio, self.bridge)
         self.studio.watch(self._updated)
 
     # --- windows -----------------------------------------------------------------------------------------------------
@@ -323,6 +325,7 @@ class Application:
             self.performance.close()
         self.playback.close()
         self.sound.close()
+        self.farm.close()
         self.bridge.close()
         self.studio.close()
         self.qt.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # widgets go before the GL device does

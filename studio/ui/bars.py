@@ -57,6 +57,11 @@ def _shown(text: str) -> str:
     return str(text) if isinstance(text, Given) else tr(text)
 
 
+def row_of(menu: QComboBox, value: object) -> int:
+    """The row of a value; -1 where there is none. Qt's own `findData` takes equal tuples for different ones."""
+    return next((row for row in range(menu.count()) if menu.itemData(row) == value), -1)
+
+
 class Menu(QComboBox):
     """A menu of (English text, value) whose texts follow the language, but for those that are `Given`."""
 
@@ -92,7 +97,7 @@ class Menu(QComboBox):
 
     def choose(self, value: object) -> None:
         """Show the row of a value, without telling anybody."""
-        row = self.findData(value)
+        row = row_of(self, value)
         if row >= 0:
             self.setCurrentIndex(row)
 

@@ -398,7 +398,7 @@ class ExportPanel(QWidget):
         presets.activated.connect(lambda: self._preset(presets))
 
         def show(settings: ExportSettings) -> None:
-            presets.setCurrentIndex(presets.findData((settings.width, settings.height)))
+            presets.setCurrentIndex(bars.row_of(presets, (settings.width, settings.height)))
 
         self._refreshing.append(show)
         return presets

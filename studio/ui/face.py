@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+
 from studio.errors import StudioError
 from studio.scene.scene import Scene
 from studio.ui import dialogs
@@ -105,6 +108,15 @@ class WindowFace:
                 application.tell_fault(fault)
 
         application.bridge.run(work, then=done, failed=fell)
+
+    def show_panel(self, id_: str) -> bool:
+        """Open a panel of the window that was used last, or bring it forward."""
+        window = self.application.window
+        return window is not None and window.show_panel(id_) is not None
+
+    def reveal(self, folder: Path) -> None:
+        """Show a folder in the system's own window of files."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def viewport(self) -> View | None:
         """The viewport that was used last."""

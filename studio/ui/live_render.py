@@ -18,10 +18,13 @@ from PySide6.QtGui import QImage
 from studio.commands.registry import N_
 from studio.commands.studio import Studio, Update
 from studio.errors import StudioError
+from studio.render.film import Film
 from studio.render.interactive import FilmTaken, InteractiveRender
 from studio.render.live_frame import LiveFrame
+from studio.render.live_share import Lending, Offered
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatCamera, FlatScene
+from studio.scene.scene import Scene
 from studio.scene.schema import Touches
 from studio.ui.bridge import Bridge
 from studio.ui.developing import Developing, develop, differing
@@ -35,6 +38,7 @@ SIZES = ((320, 180), (480, 270), (640, 360), (960, 540), (1280, 720), (1920, 108
 _CALM_MS = 250  # after the last change, a drag counts as over
 _LOOK_MS = 50  # how often it is looked where the viewport stands, while that is what is rendered
 _SHOWS = ~Touches.NOTHING
+_MOST_SCENES = 8  # that were shown last
 F32 = NDArray[np.float32]
 
 
@@ -110,6 +114,8 @@ class LiveRender(QObject):
         self._studio, self._bridge, self._viewport = studio, bridge, viewport
         self._last_shown: FlatScene | None = None
         self._seen: tuple[FlatScene, ViewCamera, FlatScene] | None = None  # a scene, a place, and it seen from there
+        self._scenes: tuple[tuple[FlatScene, Scene], ...] = ()  # what was shown last, and what it is of
+        self._lending: tuple[Lending, float, Offered | None] = ("", 0.5, None)
         self._render: InteractiveRender | None = None
         self.settings = RenderSettings(width=640, height=360, samples=256)
         self.how = Developing()
@@ -187,7 +193,24 @@ class LiveRender(QObject):
             self._render = InteractiveRender(
                 device=preferences.device, threads=preferences.threads, notify=lambda: self._bridge.post(self._notified)
             )
+            self.lend(*self._lending)
         return self._render
+
+    # --- others that help --------------------------------------------------------------------------------------------
+    def lend(self, mode: Lending, share: float = 0.5, offered: Offered | None = None) -> None:
+        """Have others render samples too, see `InteractiveRender.lend`."""
+        self._lending = mode, share, offered or self._lending[2]
+        if self._render is not None:
+            self._render.lend(mode, share=share, offered=offered)
+
+    def add(self, film: Film, samples: tuple[int, int], generation: int, *, device: str) -> bool:
+        """Add samples that others rendered, see `InteractiveRender.add`. From any thread."""
+        render = self._render
+        return render is not None and render.add(film, samples, generation, device=device)
+
+    def scene_of(self, flat: FlatScene) -> Scene | None:
+        """The scene that was shown as this flat one, while it is among the last. From any thread."""
+        return next((scene for shown, scene in self._scenes if shown is flat), None)
 
     def take_film(self, done: FilmTaken) -> None:
         """The whole film as it stands, see `InteractiveRender.take_film`; None for it before anything was rendered."""
@@ -274,6 +297,9 @@ class LiveRender(QObject):
         try:
             self._render.wanted = (self.layer,)
             self._last_shown = self._flat()
+            studio = self._studio
+            scene = studio.scene if studio.performance is None else studio.performance(studio.scene)
+            self._scenes = (*self._scenes[1 - _MOST_SCENES :], (self._last_shown, scene))
             self._render.show(self._last_shown, self.settings)
         except StudioError as fault:
             self._studio.face.notify(str(fault), kind="error")

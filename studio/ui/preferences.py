@@ -35,7 +35,7 @@ _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (N_("Interface"), ("language", "interface_scale", "confirm_quit")),
     (N_("Viewport"), ("navigation", "fly_speed", "snap_move_m", "snap_rotate_deg", "snap_scale")),
     (N_("Saving"), ("autosave_minutes", "autosave_count", "undo_steps")),
-    (N_("Rendering"), ("device", "threads")),
+    (N_("Rendering"), ("device", "threads", "content_credentials", "rights_holder")),
     (N_("More"), ()),
 )
 _LANGUAGES = {"": N_("The system's"), **LANGUAGES}

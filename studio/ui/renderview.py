@@ -30,6 +30,8 @@ from studio.render.output import write_image
 from studio.render.snapshots import Snapshot
 from studio.scene import color
 from studio.ui import bars, theme
+from studio.ui.borrow_bar import BorrowBar
+from studio.ui.borrowing import Borrowing
 from studio.ui.developing import CHANNELS, COMPARISONS
 from studio.ui.flow import FlowLayout, flow_bar
 from studio.ui.i18n import say, tr, translated
@@ -58,6 +60,7 @@ class RenderView(QWidget):
         self.setObjectName("render-view")
         self._studio, self._desk = studio, desk
         self.live = LiveRender(studio, desk.bridge, self, viewport=desk.viewport)
+        self.borrowing = Borrowing(studio, desk.bridge, self.live, self)
         self.canvas = PictureCanvas()
         say(self.canvas.setAccessibleName, N_("Rendered picture"))
         self.shelf = SnapshotShelf(studio, desk.bridge)
@@ -93,6 +96,7 @@ class RenderView(QWidget):
         """End the renderer with the panel."""
         self._forget()
         self.shelf.close_panel()
+        self.borrowing.close()
         self.live.close()
 
     # --- building ----------------------------------------------------------------------------------------------------
@@ -112,6 +116,8 @@ class RenderView(QWidget):
             self._bar.addWidget(widget)
         self._labelled(self._bar, N_("Samples"), self.samples)
         self._labelled(self._bar, N_("Depth"), self.segments)
+        self.borrow_bar = BorrowBar(self.borrowing, self._bar, self)
+        self.borrow_bar.hide()  # its parts stand in the bar
         buttons = self.region_button, self.denoise_button, self.snapshot_button, self.save_button
         self._bar.add_end(self._bar.together(*buttons))
 
@@ -169,6 +175,7 @@ class RenderView(QWidget):
         foot.addWidget(self._state)
         foot.addWidget(self._progress)
         foot.addWidget(self._figures)
+        foot.addWidget(self.borrow_bar.label)
         foot.addStretch(1)
         foot.addWidget(self._probe)
         return foot
@@ -270,7 +277,7 @@ class RenderView(QWidget):
         self._studio.render_size = (width, height)
 
     def _show_size(self, width: int, height: int) -> None:
-        at = self.size_menu.findData((width, height))
+        at = bars.row_of(self.size_menu, (width, height))
         if at < 0:
             self.size_menu.addItem(f"{width} x {height}", (width, height))
             at = self.size_menu.count() - 1
@@ -348,6 +355,8 @@ class RenderView(QWidget):
         figures = []
         if frame.of:
             figures.append(f"{frame.samples:.3g} / {frame.of} spp")
+            if frame.borrowed:
+                figures.append(tr("{count} from nodes", count=frame.borrowed))
             figures.append(_clock(frame.seconds))
             if frame.eta > 0 and frame.state == "rendering":
                 figures.append(tr("{time} left", time=_clock(frame.eta)))

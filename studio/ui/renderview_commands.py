@@ -89,6 +89,19 @@ def denoise(studio: Studio, *, on: bool | None = None) -> None:
     view.denoise(not view.live.denoise if on is None else on)
 
 
+def _borrows(studio: Studio) -> bool:
+    view = _view(studio, needed=False)
+    return view is not None and view.borrowing.on
+
+
+@command("render.borrow", N_("Borrow nodes"), menu="Render", group=1, when=windowed, checked=_borrows, icon="borrow")
+def borrow(studio: Studio, *, on: bool | None = None, place: str | None = None, alone: bool | None = None) -> None:
+    """Have a farm's nodes render for the render view too; `place` is its store ("" is this machine's), and with `alone`
+    this machine takes a first look only."""
+    view = _open_view(studio)
+    view.borrow_bar.borrow(not view.borrowing.on if on is None else on, place=place, alone=alone)
+
+
 @command("render.fit", N_("Fit picture"), menu="Render", group=1, keys="F", place="render view", when=windowed)
 def fit(studio: Studio) -> None:
     """Show the whole picture."""

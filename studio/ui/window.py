@@ -19,6 +19,7 @@ from studio.scene.timecode import timecode
 from studio.ui import menus, theme
 from studio.ui import panel as panel_table
 from studio.ui.docking import DockingWindow, kind_of
+from studio.ui.farm_indicator import FarmIndicator
 from studio.ui.i18n import say, tr, translated
 from studio.ui.light_model import lamps
 from studio.ui.menus import CommandAction, CommandMenu
@@ -129,6 +130,8 @@ class Window(DockingWindow):
         self._busy.hide()
         bar.addWidget(self._status["hint"], 1)
         bar.addPermanentWidget(self._busy)
+        self.farm = FarmIndicator(self.application.farm, lambda: self.show_panel("farm"), bar)
+        bar.addPermanentWidget(self.farm)
         for name in ("selected", "counts", "frame"):
             bar.addPermanentWidget(self._status[name])
 

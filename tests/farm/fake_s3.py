@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import threading
+import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
+
+
+def _moment(at: float | None) -> str:
+    return datetime.datetime.fromtimestamp(at or time.time(), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 class FakeS3:
@@ -15,6 +21,7 @@ class FakeS3:
 
     def __init__(self, *, busy: int = 0) -> None:
         self.objects: dict[str, bytes] = {}
+        self.written: dict[str, float] = {}  # when, in seconds since 1970; else now
         self.parts: dict[str, dict[int, bytes]] = {}
         self.requests: list[str] = []
         self.busy = busy
@@ -77,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "list-type" in query:
             found = [k for k in sorted(store.objects) if k.startswith(query.get("prefix", ""))]
             rows = "".join(
-                f"<Contents><Key>{escape(k)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+                f"<Contents><Key>{escape(k)}</Key><LastModified>{_moment(store.written.get(k))}</LastModified>"
                 f'<ETag>"x"</ETag><Size>{len(store.objects[k])}</Size></Contents>'
                 for k in found
             )

@@ -2,8 +2,9 @@
 
 `ray start --address` refuses what keeps Ray on 127.0.0.1 (RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0), so the machines are
 those of `ray.cluster_utils`, in a process of their own (this file, run as a program) that takes commands on its
-standard input, in a session of its own: whatever of that session is left at the end is ended by its id. Token
-authentication is on, statistics are off, folders are the cluster's own.
+standard input. A node's processes leave its session, so whatever comes of the cluster is known by a variable that it
+hands down, and what is left of that at the end is ended by its id. Token authentication is on, statistics are off,
+folders are the cluster's own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-START_S = 180.0
+START_S = 240.0
+MARK = "MYRIAD_TESTED_CLUSTER"
 
 
 class RayCluster:
@@ -34,6 +36,7 @@ class RayCluster:
         self.folder = Path(tempfile.mkdtemp(prefix="mr", dir="/tmp"))  # sockets have short names
         (self.folder / "ray").mkdir()
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {
+            MARK: str(self.folder),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -86,13 +89,27 @@ class RayCluster:
         self._told("kill", machine)
 
     def freeze(self, machine: int) -> None:
-        """Stop a machine's raylet, as if its network were gone."""
-        os.kill(int(self._told("raylet", machine)["pid"]), signal.SIGSTOP)
+        """Stop everything on a machine, as if it hung."""
+        for pid in self.on(machine):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def on(self, machine: int) -> list[int]:
+        """The processes of a machine: its raylet and what came of it, in the order in which they began."""
+        raylet = int(self._told("raylet", machine)["pid"])
+        parents = {pid: _parent(pid) for pid in self.pids()}
+        found = [raylet]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found
+
+    def name(self, machine: int) -> str:
+        """Ray's name for a machine."""
+        return str(self._told("name", machine)["name"])
 
     def pids(self, word: str = "") -> list[int]:
         """Processes of the cluster whose command has a word in it."""
-        assert self._process is not None
-        return [pid for pid in _session(self._process.pid) if word in _command(pid)]
+        return [pid for pid in _marked(f"{MARK}={self.folder}") if word in command(pid)]
 
     def log(self) -> str:
         """The end of what the cluster has said."""
@@ -112,16 +129,24 @@ class RayCluster:
         return found
 
 
-def _session(leader: int) -> Iterator[int]:
-    """The processes of a session."""
+def _marked(variable: str) -> Iterator[int]:
+    """Living processes that were started with a variable."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.getsid(int(entry.name)) == leader:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if variable.encode() in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
 
 
-def _command(pid: int) -> str:
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def command(pid: int) -> str:
+    """The command of a process; "" of one that has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -156,6 +181,8 @@ def main() -> None:
             cluster.remove_node(machines[rest[0]], allow_graceful=False)
         elif word == "raylet":
             answer = {"pid": machines[rest[0]].all_processes["raylet"][0].process.pid}
+        elif word == "name":
+            answer = {"name": machines[rest[0]].node_id}
         print(json.dumps(answer), file=out, flush=True)
     cluster.shutdown()
 

@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from studio.errors import CannotWrite, UsageError
-from studio.farm.engines.engine import End, Ref, again, end_of, engines, open_engine, wish, wish_of, write_end
+from studio.farm.engines.engine import End, Ref, again, end_of, engines, open_engine, write_end
 from studio.farm.engines.ray_jobs import ORDER, DriverOrder, RayJobs
 from studio.farm.engines.tokens import token
 from studio.farm.jobs import RenderJob, job_key, write_job
 from studio.farm.model import Needs, Result
+from studio.farm.orders import orders_after, wished_of
 from studio.farm.store import open_store
 from tests.farm.engine_jobs import job_of
 from tests.farm.stub_http import Asked, Reply, Stub
@@ -167,7 +168,7 @@ def test_cancelling_stops_the_job_and_draining_lets_it_finish(
     ref = engine.submit(job, str(tmp_path), "room-1")
     store = open_store(tmp_path)
     engine.cancel(ref, drain=True, by="ada")
-    assert (wish_of(store, "room-1").want, wish_of(store, "room-1").by) == ("drain", "ada")
+    assert wished_of(store, "room-1")["drain"].by == "ada"
     assert cluster.stopped == []
     engine.cancel(ref)
     assert cluster.stopped == ["room-1"]
@@ -176,9 +177,7 @@ def test_cancelling_stops_the_job_and_draining_lets_it_finish(
     cluster.jobs.clear()
     engine.cancel(ref)  # there is nothing to stop
     again(engine, ref)
-    assert wish_of(store, "room-1").want == "go"
-    wish(store, "room-1", "pause")
-    assert wish_of(store, "room-1").want == "pause"
+    assert [order.kind for _, order in orders_after(store, "room-1", 0)] == ["drain", "cancel", "resume"]
 
 
 def test_logs_go_on_from_the_cursor(engine: RayJobs, cluster: Cluster, job: RenderJob, tmp_path: Path) -> None:

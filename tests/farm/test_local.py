@@ -10,25 +10,31 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import numpy as np
 import pytest
 
-from studio.farm.bundle import make_bundle
+from studio.errors import CannotWrite
+from studio.farm.bundle import NodeCache, make_bundle
+from studio.farm.house import House, open_house
+from studio.farm.inspection import Darkroom
 from studio.farm.jobs import RenderJob, claimed, read_job
 from studio.farm.local import LocalFarm, start_node
 from studio.farm.merge import merged
-from studio.farm.model import Event, JobSpec, Piece
+from studio.farm.model import Event, JobSpec, Needs, Piece
+from studio.farm.node import FarmNode
 from studio.farm.policy import Policy
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
+from studio.farm.trust import TrustPolicy
 from studio.farm.wire import Server
 from studio.farm.work import WorkOrder
 from studio.render.film import Film
-from studio.render.session import RenderSession
+from studio.render.session import FrameResult, RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.flatten import flatten
 from studio.scene.project import load_project, save_project
@@ -57,10 +63,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(project: Path) -> str:
+def session() -> Iterator[RenderSession]:
+    with RenderSession(device="cpu") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def alone(project: Path, session: RenderSession) -> str:
     """What one process makes of it."""
-    with RenderSession(device="cpu") as session:
-        return sha(session.render_frame(flatten(load_project(project), 1.0), SETTINGS).film)
+    return sha(session.render_frame(flatten(load_project(project), 1.0), SETTINGS).film)
 
 
 def job_in(store: Store, project: Path, **more: object) -> RenderJob:
@@ -182,3 +193,71 @@ def test_a_job_that_cannot_be_rendered_fails_with_its_sentence(tmp_path: Path, p
         assert farm.wait("j", timeout_s=120)
         status = farm.service.coordinator.status("j")
         assert status.state == "failed" and "damaged" in status.why
+
+
+# --- checks by a real renderer ---------------------------------------------------------------------------------------
+class Shared:
+    """A session that several use, and that one of them cannot close; it may doctor what it gives."""
+
+    def __init__(self, session: RenderSession) -> None:
+        self.session, self.forges, self.closed, self.rendered = session, False, 0, 0
+        self.info = session.info
+
+    def render_frame(self, *frame, **more) -> FrameResult:
+        result = self.session.render_frame(*frame, **more)
+        self.rendered += 1
+        if self.forges:
+            result.film.sums[..., 0] += 1  # the last digit of forty
+        return result
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_part_that_is_rendered_again_has_the_same_bits_and_a_changed_digit_shows(
+    tmp_path: Path, project: Path, session: RenderSession
+) -> None:
+    """One session stands for the node's device and the coordinator's, which are of one class."""
+    store, events = open_store(tmp_path / "store"), list[Event]()
+    bundle, _ = make_bundle(project, store)
+    pieces = (Piece(frame=1.0, samples=12), Piece(frame=1.0, samples=12, crop=(8, 4, 40, 28)))
+    spec = JobSpec(id="j", name="j", bundle=bundle, pieces=pieces, needs=Needs(trust=1), expected_s=1.0)
+    settings = msgspec.structs.replace(SETTINGS, samples=12)
+    always = TrustPolicy(first=(0.0, 1.0, 1.0, 1.0), least=(0.0, 1.0, 1.0, 1.0), part=0.3)
+    node_session, ours = Shared(session), Shared(session)
+    darkroom = Darkroom(store, tmp_path / "cache", open_session=lambda: ours, idle_s=0.0)  # type: ignore[arg-type, return-value]
+    cache = NodeCache(tmp_path / "cache")
+
+    def work(house: House, name: str) -> None:
+        node = FarmNode(
+            house.service,
+            store,
+            node_session,  # type: ignore[arg-type]
+            node_id=name,
+            fetch=lambda where, job: cache.scene(where, job.spec.bundle, job.scene),
+            memory_bytes=1 << 30,
+            trust=1,
+        )
+        node.run(until_idle=True)
+
+    policy = Policy(first_s=4.0, longest_s=4.0, tail_s=4.0)
+    with open_house(
+        tmp_path / "house", store=store, policy=policy, trust=always, rerender=darkroom, listener=events.append
+    ) as house:
+        house.service.submit(RenderJob(spec=spec, settings=settings))
+        work(house, "good")
+        assert house.service.status("j").state == "done"
+        checks = [e.text for e in events if e.kind == "checked"]
+        assert checks and set(checks) == {"sound"} and ours.rendered == len(checks)
+        darkroom.rest()
+        assert ours.closed == 1, "the session is ended when nobody needs it"
+        forged = RenderJob(spec=msgspec.structs.replace(spec, id="k"), settings=settings)
+        house.service.submit(forged)
+        node_session.forges = True
+        work(house, "evil")
+        assert any(e.kind == "distrusted" and e.node == "evil" for e in events)
+        assert claimed(store, forged) == {}
+    darkroom.close()
+    with pytest.raises(CannotWrite, match="about to end"):
+        darkroom(forged, pieces[0], (0, 1), (0, 0, 8, 8))
+    cache.close()

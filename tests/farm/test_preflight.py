@@ -80,9 +80,9 @@ def test_lights_that_reach_nothing_are_named() -> None:
     )
     found = said(scene)
     assert has(found, "warning", "2 lights reach nothing") and has(found, "warning", "'far', 'away'")
-    assert has(found, "info", "1 lights are muted: 'off'")
-    assert has(found, "warning", "give nothing: 'dark'")
-    assert has(found, "warning", "list nothing: 'lonely'")
+    assert has(found, "info", "1 light is muted: 'off'")
+    assert has(found, "warning", "gives nothing: 'dark'")
+    assert has(found, "warning", "and nothing is: 'lonely'")
 
 
 def test_a_scene_without_light_is_told() -> None:

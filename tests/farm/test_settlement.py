@@ -252,7 +252,7 @@ def test_approved_units_are_paid_out_once_though_the_payer_fails(farm: Farm):
         farm.settlement.pay_out("n", Bank())
     assert farm.settlement.pay_out("n", Bank()) == 36 * EUR
     assert farm.settlement.pay_out("n", Bank()) == 0
-    assert Bank.paid == {"payout/n/1": 36 * EUR}
+    assert Bank.paid == {"payout/n/EUR/1": 36 * EUR}
     assert farm.has("n", "node_payable") == 0
 
 

@@ -30,11 +30,13 @@ from studio.farm.signing import (
     check_job,
     check_log,
     check_result,
+    check_signature,
     checked,
     enrolment,
     job_body,
     read_statement,
     result_body,
+    signed,
 )
 from studio.farm.store import open_store
 from studio.render.settings import RenderSettings
@@ -188,6 +190,39 @@ def test_a_result_counts_only_where_it_was_made():
         check_result(said, JOB, msgspec.structs.replace(LEASE, node="n2"), RESULT, ROSTER, at=NOW)
 
 
+def test_a_result_carries_its_signature_and_is_the_same_when_signed_again():
+    made = signed(RESULT, LEASE, JOB, NODE, build="1+x")
+    assert made == signed(made, LEASE, JOB, NODE, build="1+x"), "a delivery that is repeated is the same delivery"
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Result) == made
+    assert msgspec.json.decode(b'{"range":[0,8],"key":"k","digest":"d"}', type=Result).signature is None
+    member = Member(name="n1", role="node", since=NOW, key=NODE.public)
+    said = check_signature(made, LEASE, JOB, member, at=NOW + 60)
+    assert said.body["t0"] == NOW and said.body["build"] == "1+x"
+    device = msgspec.structs.replace(LEASE, node="n1/gpu 1")
+    check_signature(signed(RESULT, device, JOB, NODE), device, JOB, member, at=NOW)
+
+
+def test_a_signature_that_is_not_the_members_on_this_result_is_refused():
+    member = Member(name="n1", role="node", since=NOW, key=NODE.public)
+    made = signed(RESULT, LEASE, JOB, NODE)
+    attempts = msgspec.structs.replace(LEASE, attempt=LEASE.attempt + 1)
+    more = msgspec.structs.replace(made, usage=Usage(render_s=25.0))
+    for result, lease, what in (
+        (RESULT, LEASE, "has not signed"),
+        (msgspec.structs.replace(made, signature={"what": 3}), LEASE, "cannot be read"),
+        (msgspec.structs.replace(made, signature={**made.signature, "at": 0}), LEASE, "changed on the way"),
+        (signed(RESULT, LEASE, JOB, ARTIST), LEASE, "nobody here knows"),
+        (msgspec.structs.replace(made, digest="e" * 64), LEASE, "another digest"),
+        (made, attempts, "another attempt"),
+        (more, LEASE, "another usage"),
+        (made, msgspec.structs.replace(LEASE, node="n1x"), 'signed a result of "n1x"'),
+    ):
+        with pytest.raises(Untrusted, match=what):
+            check_signature(result, lease, JOB, member, at=NOW)
+    with pytest.raises(Untrusted, match="expired"):
+        check_signature(made, LEASE, JOB, member, at=NOW + 40 * 24 * 3600)
+
+
 def test_a_revoked_key_counts_no_more_and_does_not_come_back():
     roster = ROSTER.without(NODE.public, at=NOW, why="it forged frames")
     with pytest.raises(Untrusted, match="revoked \\(it forged frames\\)"):
@@ -324,6 +359,35 @@ def test_a_log_is_gone_through_over_coordinators(logged: Service):
     assert check_log(logged.store, "j", heads=log.heads) == log
     said = ARTIST.sign("log", log.heads, at=NOW)
     assert checked(said, "log", ROSTER, at=NOW).name == "ann"
+
+
+def test_the_chain_goes_over_coordinators_so_one_of_the_first_cannot_go_unseen(logged: Service):
+    store = logged.store
+    keys = sorted(key for key, _ in store.list(job_key("j", "events")))
+    whole = [store.get(key) for key in keys]
+    for damage in ([0, 1, 2], [2]):  # all of the first coordinator; its end
+        for number in damage:
+            store.delete(keys[number])
+        with pytest.raises(BadAsset, match="does not follow"):
+            check_log(store, "j")
+        for number in damage:
+            store.put(keys[number], whole[number])
+    assert check_log(store, "j").blocks == 4
+
+
+def test_coordinators_that_work_at_once_have_logs_that_hold(tmp_path: Path):
+    store = open_store(tmp_path)
+    first, second = Service(store), Service(store)
+    for service in (first, second):
+        service.submit(JOB)
+    second.flush()
+    first.flush()
+    first.coordinator.pause("j")
+    first.flush()
+    third = Service(store)
+    third.submit(JOB)
+    third.flush()
+    assert check_log(store, "j").blocks == 4
 
 
 @pytest.mark.parametrize("how", ["change", "remove", "swap", "cut", "insert", "strange"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from studio.farm.coordinator import Coordinator
+from studio.farm.model import Order, Report
 from studio.farm.policy import Policy
 from studio.farm.simulate import Costs, Crowd, Simulation, many_frames, one_frame
 
@@ -52,3 +54,44 @@ def test_the_same_seed_gives_the_same_run() -> None:
         return farm.run().makespan_s
 
     assert run(1) == run(1) != run(2)
+
+
+def test_nodes_that_come_late_make_it_longer() -> None:
+    def run(arrive_s: float) -> float:
+        farm = Simulation(Crowd(nodes=4, spread=0.0, arrive_s=arrive_s), seed=1)
+        farm.submit(one_frame(0.5, 2048))
+        return farm.run().makespan_s
+
+    assert run(1.0) < run(400.0) < run(1.0) + 400.0
+
+
+def test_a_node_reports_as_often_as_its_unit_asks() -> None:
+    """A small farm hears of its units every two seconds, a large one as seldom as the policy says."""
+    calls: list[float] = []
+
+    class Heard(Coordinator):
+        def report(self, attempt: int, report: Report) -> Order:
+            calls.append(self._clock())
+            return super().report(attempt, report)
+
+    def reports(policy: Policy) -> int:
+        calls.clear()
+        farm = Simulation(Crowd(nodes=1, spread=0.0), policy=policy, seed=1)
+        farm.coordinator = Heard(lambda: farm.now, policy=policy)
+        farm.submit(one_frame(0.2, 720))
+        farm.run()
+        return len(calls)
+
+    brisk, seldom = reports(Policy(brisk_report_s=2.0)), reports(Policy(brisk_report_s=20.0))
+    assert brisk > 5 * seldom > 0
+
+
+@pytest.mark.parametrize(("hours", "nodes"), [(1.0, 128), (0.25, 16)])
+def test_a_short_frame_on_many_nodes_is_not_cut_to_pieces(hours: float, nodes: int) -> None:
+    """Of units that are rendered between two reports nobody may think that they stand still: their rests would be taken
+    again and again, and what their holders deliver would always be late."""
+    farm = Simulation(Crowd(nodes=nodes, slow=0.01, failures_h=0.01, freezes=0.5), seed=3)
+    farm.submit(one_frame(hours, 65536))
+    out = farm.run(until_s=600.0)
+    assert farm.coordinator.status("frame").state == "done"
+    assert out.units < 3 * nodes and out.lost_s < 0.2 * out.work_s

@@ -51,7 +51,7 @@ def test_a_bundle_goes_there_and_comes_back(store: Store, server: FakeS3, tmp_pa
     sent = send(make_files(tmp_path / "a", files), store)
     assert any("partNumber=3" in request for request in server.requests)  # a large file in several parts
     lists = [request for request in server.requests if "list-type" in request]
-    assert len(lists) < 8 and sum(request.startswith("HEAD") for request in server.requests) < 20
+    assert len(lists) < 8 and sum(request.startswith("HEAD") for request in server.requests) < 24
     assert content(NodeCache(tmp_path / "cache", floor=0).fetch(store, sent.bundle)) == files
 
 

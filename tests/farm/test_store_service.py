@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from studio.errors import BadAsset, CannotWrite, StudioError
 from studio.farm import service as service_module
 from studio.farm.cas import digest_of
 from studio.farm.jobs import RenderJob, claimed, part_key
-from studio.farm.model import JobSpec, Lease, NodeInfo, Piece, Report, Result
+from studio.farm.model import JobSpec, Lease, NodeInfo, NodeRows, Piece, Report, Result
 from studio.farm.policy import Policy
 from studio.farm.service import Service
+from studio.farm.session import log_of
 from studio.farm.store import Store
 from studio.render.settings import RenderSettings
 from tests.farm.faulty_store import FaultyBucket, faulty
@@ -69,7 +71,7 @@ class Hand:
             self.waiting = Result(range=(self.at, last), key=key, digest=digest_of(data))
         verdict = service.deliver(self.lease, self.waiting)
         if verdict == "taken":
-            taken.append(self.waiting)
+            taken.append(msgspec.structs.replace(self.waiting, node=self.name))
             self.at = self.waiting.range[1]
             order, stop = service.report(self.lease.attempt, Report(done=self.at - self.lease.range[0]))
             done = order == "drop" or self.at >= (stop if order == "stop" else self.lease.range[1])
@@ -78,6 +80,13 @@ class Hand:
             self.store.delete(self.waiting.key)
             self.lease = None
         self.waiting = None
+
+
+def put(store: Store, lease: Lease, data: bytes) -> Result:
+    """A partial of a whole unit in the store, as its node says it is."""
+    key = part_key(lease.job, PIECES[lease.piece], lease.range, lease.attempt)
+    store.put(key, data)
+    return Result(range=lease.range, key=key, digest=digest_of(data))
 
 
 def begun(store: Store, now: list[float]) -> Service:
@@ -91,13 +100,15 @@ def begun(store: Store, now: list[float]) -> Service:
         return service
 
 
-def run(seed: int, store: Store, *, kills: float = 0.01) -> tuple[Service, list[Result]]:
-    """Work at the job until it is done; what nodes were told was taken."""
+def run(
+    seed: int, store: Store, *, kills: float = 0.01, also: Callable[[Service], bool] = lambda service: True
+) -> tuple[Service, list[Result]]:
+    """Work at the job until it is done and `also` is content; what nodes were told was taken."""
     rng, now, taken = random.Random(seed), [0.0], list[Result]()
     service = begun(store, now)
     hands = [Hand(f"n{i}", store) for i in range(4)]
     for _ in range(20_000):
-        if service.coordinator.over("j1"):
+        if also(service) and service.coordinator.over("j1"):
             return service, taken
         now[0] += 0.5
         if rng.random() < kills:  # the coordinator is gone, and another comes
@@ -142,6 +153,25 @@ def test_lists_from_a_while_ago_cost_time_only(seed: int) -> None:
     check(store, bucket, service, taken)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_a_node_delivered_is_taken_back_from_a_store_that_fails(seed: int) -> None:
+    store, bucket = faulty(seed, busy=0.1, silent=0.1, torn=0.05, stale=0.3, tries=2)
+    caught = False
+
+    def find_out(service: Service) -> bool:
+        nonlocal caught
+        caught = caught or service.coordinator.status("j1").done >= 90
+        if caught and service.coordinator.trusts("n1"):  # also who comes after, as a house has it remembered
+            service.distrust("n1", "it made things up")
+        return caught and not service._doubtful
+
+    service, taken = run(seed, store, kills=0.02, also=find_out)
+    check(store, bucket, service, [result for result in taken if result.node != "n1"])
+    found = [result for results in claimed(store, JOB).values() for result in results]
+    assert found and all(result.node != "n1" for result in found)
+    assert "retracted" in {e.kind for e in log_of(store, "j1")}
+
+
 def test_uploads_that_tear_without_a_word_are_rendered_again() -> None:
     store, bucket = faulty(3, tries=3)
     bucket.faults.torn_unsaid = 0.0
@@ -151,9 +181,9 @@ def test_uploads_that_tear_without_a_word_are_rendered_again() -> None:
     lease = service.ask("n0")
     assert lease is not None
     bucket.faults.torn_unsaid = 1.0
-    store.put("part", b"0123456789")
+    result = put(store, lease, b"0123456789")
     bucket.faults.torn_unsaid = 0.0
-    assert service.deliver(lease, Result(range=lease.range, key="part", digest=digest_of(b"0123456789"))) == "bad"
+    assert service.deliver(lease, result) == "bad"
     assert claimed(store, JOB) == {}
     assert service.coordinator.status("j1").done == 0
 
@@ -165,8 +195,7 @@ def test_a_delivery_whose_answer_was_lost_is_taken_once_and_its_partial_stays() 
     service.join(NodeInfo(id="n0", memory_bytes=1 << 40))
     lease = service.ask("n0")
     assert lease is not None
-    store.put("part", b"data")
-    result = Result(range=lease.range, key="part", digest=digest_of(b"data"))
+    result = put(store, lease, b"data")
     assert service.deliver(lease, result) == "taken"
     assert service.deliver(lease, result) == "taken"
     again = begun(store, now)  # and so says the next coordinator
@@ -181,8 +210,7 @@ def test_a_partial_that_was_claimed_without_an_answer_is_not_taken_away() -> Non
     service.join(NodeInfo(id="n0", memory_bytes=1 << 40))
     lease = service.ask("n0")
     assert lease is not None
-    store.put("part", b"data")
-    result = Result(range=lease.range, key="part", digest=digest_of(b"data"))
+    result = put(store, lease, b"data")
     bucket.faults.silent = 1.0
     with pytest.raises(CannotWrite):
         service.deliver(lease, result)
@@ -204,8 +232,7 @@ def test_a_store_that_does_not_answer_spends_no_try_of_a_unit() -> None:
     service.join(NodeInfo(id="n0", memory_bytes=1 << 40))
     lease = service.ask("n0")
     assert lease is not None
-    store.put("part", b"data")
-    result = Result(range=lease.range, key="part", digest=digest_of(b"data"))
+    result = put(store, lease, b"data")
     bucket.faults.busy = 1.0
     with pytest.raises(CannotWrite):
         service.deliver(lease, result)
@@ -218,17 +245,16 @@ def test_what_two_coordinators_did_is_put_together() -> None:
     now = [0.0]
     one, two = begun(store, now), begun(store, now)
     assert one.generation != two.generation
-    leases = []
+    leases, results = [], []
     for service, data in ((one, b"one"), (two, b"two")):
         service.join(NodeInfo(id="n0", memory_bytes=1 << 40))
         lease = service.ask("n0")
         assert lease is not None
         leases.append(lease)
-        store.put(data.decode(), data)
-        result = Result(range=lease.range, key=data.decode(), digest=digest_of(data))
-        assert service.deliver(lease, result) == "taken"
+        results.append(put(store, lease, data))
+        assert service.deliver(lease, results[-1]) == "taken"
     assert leases[0].range == leases[1].range
-    assert [r.key for r in two.coordinator.results("j1", 0)] == ["one"]
+    assert [(r.key, r.node) for r in two.coordinator.results("j1", 0)] == [(results[0].key, "n0")]
 
 
 def test_the_log_is_whole_and_chained_though_the_store_failed() -> None:
@@ -252,3 +278,37 @@ def test_generations_are_never_given_twice_and_junk_among_them_is_passed_over() 
     store.put("generations/" + "9" * 400, b"")
     numbers = [begun(store, [0.0]).generation for _ in range(30)]
     assert len(set(numbers)) == 30
+
+
+def test_a_partial_that_lies_elsewhere_or_is_too_large_is_bad_and_is_not_fetched() -> None:
+    store, _ = faulty()
+    service = begun(store, [0.0])
+    for where, data in (("jobs/j1/job.json", None), ("jobs/j1/units/f9/0-1.1.part", b"data"), (None, bytes(8 << 20))):
+        service.join(NodeInfo(id="n0", memory_bytes=1 << 40))
+        lease = service.ask("n0")
+        assert lease is not None
+        result = put(store, lease, data or b"data")
+        if where is not None:
+            result = msgspec.structs.replace(result, key=where)
+            if data:
+                store.put(where, data)
+        assert service.deliver(lease, result) == "bad"
+    assert claimed(store, JOB) == {}
+
+
+def test_how_the_nodes_stand_lies_in_the_store_until_the_coordinator_goes() -> None:
+    store, _ = faulty()
+    service = begun(store, [0.0])
+    service.join(NodeInfo(id="n0", name="a machine", memory_bytes=1 << 40, score=2.0))
+    lease = service.ask("n0")
+    assert lease is not None and service.lease_of(lease.attempt) == lease and service.lease_of(7) is None
+    service.tick()
+    key = f"nodes/{service.generation}.json"
+    (row,) = msgspec.json.decode(store.get(key), type=NodeRows).rows
+    assert (row.name, row.state, row.score, row.trust) == ("a machine", "working", 2.0, 0)
+    assert row.unit == f"j1 f1 0-{lease.range[1]}"
+    service.leave("n0")
+    info = service.node_info("n0")
+    assert info is not None and info.score == 2.0 and service.node_info("n9") is None
+    service.retire()
+    assert store.size(key) is None

@@ -17,6 +17,7 @@ from studio.cli import main
 from studio.errors import CannotWrite, DeviceFault
 from studio.render import finish, output
 from studio.render.checkpoint import find_part, part_places
+from studio.render.device import cache_folder
 from studio.render.finish import Look
 from studio.render.sequence import Ear, Job, render_job
 from studio.render.session import INTERRUPTED, RenderSession
@@ -32,8 +33,12 @@ def session():
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache of this test's own."""
+    """A cache of this test's own, but for the kernels, which would be compiled again for every render."""
+    kernels = cache_folder()
+    kernels.mkdir(parents=True, exist_ok=True)
     monkeypatch.setenv("MYRIAD_CACHE", str(tmp_path / "cache"))
+    cache_folder().parent.mkdir(parents=True)
+    cache_folder().symlink_to(kernels, target_is_directory=True)
     return tmp_path / "cache"
 
 

@@ -14,7 +14,7 @@ import OpenImageIO
 import pytest
 
 from studio.errors import BadAsset, CannotWrite, DeviceFault
-from studio.render import finish, queue_work
+from studio.render import finish, queue_run, queue_work
 from studio.render.checkpoint import find_part, part_path
 from studio.render.export import ExportSettings, look_of, render_settings
 from studio.render.queue import Queue
@@ -339,6 +339,8 @@ def test_a_runner_is_started_detached_and_goes_on_by_itself(queue, tmp_path):
         assert os.getsid(pid) != os.getsid(0)  # it does not end with us
     os.kill(pid, signal.SIGTERM)
     until(lambda: not is_locked(queue.folder / LOCK), "the runner to end")
+    for process in queue_run._started:  # the second found the first at work
+        process.wait(60)
 
 
 # what goes wrong

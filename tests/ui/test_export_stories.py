@@ -23,6 +23,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.assets.demo.shapes import quad, sphere
 from studio.commands.export import queue_of_machine
+from studio.render import queue_run
 from studio.render.queue import Queue
 from studio.scene import keying
 from studio.scene.entities import Camera, MeshObject
@@ -59,6 +60,8 @@ def runner_ends(own_folders: None, qtbot: QtBot) -> Iterator[None]:
     queue = Queue()
     queue.cancel([job.id for job in queue.jobs()])
     qtbot.waitUntil(lambda: not queue.runner_works(), timeout=WAIT_MS)
+    for process in queue_run._started:  # the runner's own, or one that found another at work
+        process.wait(WAIT_MS / 1000)
 
 
 @pytest.fixture

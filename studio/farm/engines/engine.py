@@ -4,15 +4,14 @@ An engine starts work and stops it. It never says what is done: that stands in t
 there (`progress`), so an engine may lose a job, lie about it or be replaced by another, and nothing is lost. What an
 engine cannot do it says in its `Capabilities` and refuses with a sentence.
 
-What a person wants of a running job goes through the store as well (`wish`, `wish_of`): a coordinator looks there now
-and then, wherever it runs and whoever is connected to it.
+What a person wants of a running job goes through the store as well (`studio.farm.orders`): a coordinator looks there
+now and then, wherever it runs and whoever is connected to it.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-import time
 from typing import Literal, Protocol
 
 import msgspec
@@ -20,9 +19,9 @@ import msgspec
 from studio.errors import BadAsset, UsageError
 from studio.farm.jobs import RenderJob, claimed, decoded, job_key, read_job
 from studio.farm.model import JobId, Record
+from studio.farm.orders import want
 from studio.farm.store import Store, open_store
 
-Want = Literal["go", "pause", "drain", "cancel"]
 State = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
 
 
@@ -65,14 +64,6 @@ class Log(Record, frozen=True):
 
     text: str
     cursor: int
-
-
-class Wish(Record, frozen=True):
-    """What a person wants of a job."""
-
-    want: Want
-    by: str = ""
-    at: float = 0.0
 
 
 class End(Record, frozen=True):
@@ -144,7 +135,7 @@ def progress(store: Store, id_: JobId) -> tuple[int, int]:
     """Samples of a job that are done, and all of them, by the claims of the store."""
     job = read_job(store, id_)
     done = sum(b - a for results in claimed(store, job).values() for a, b in (r.range for r in results))
-    return done, sum(piece.samples for piece in job.spec.pieces)
+    return done, sum(piece.count for piece in job.spec.pieces)
 
 
 def status_of(ref: Ref, state: State, text: str = "", *, store: Store | None = None) -> Status:
@@ -155,22 +146,6 @@ def status_of(ref: Ref, state: State, text: str = "", *, store: Store | None = N
     if state == "done":
         state, text = "lost", "the engine ended before everything was rendered; submit it again to go on"
     return Status(state=state, done=done, total=total, text=text)
-
-
-def wish(store: Store, id_: JobId, want: Want, *, by: str = "") -> None:
-    """Say what is wanted of a job."""
-    store.put(job_key(id_, "wish.json"), msgspec.json.encode(Wish(want=want, by=by, at=time.time())))
-
-
-def wish_of(store: Store, id_: JobId) -> Wish:
-    """What is wanted of a job: to go on, when nobody has said otherwise."""
-    key = job_key(id_, "wish.json")
-    if store.size(key) is None:
-        return Wish(want="go")
-    try:
-        return decoded(store.get(key, most=1 << 16), Wish, f"{store.name}: {key}")
-    except BadAsset:
-        return Wish(want="go")  # half a wish is none
 
 
 def write_end(store: Store, id_: JobId, end: End) -> None:
@@ -192,7 +167,7 @@ def end_of(store: Store, id_: JobId) -> End | None:
 def again(engine: Engine, ref: Ref, *, by: str = "") -> Ref:
     """Submit a job that an engine lost, or that was cancelled: it goes on from the store."""
     store = open_store(ref.store)
-    wish(store, ref.job, "go", by=by)
+    want(store, ref.job, "resume", by=by)
     key = ref.id.removesuffix(f"-g{ref.generation}") if ref.generation > 1 else ref.id
     return engine.submit(read_job(store, ref.job), ref.store, key, generation=ref.generation + 1)
 

@@ -13,7 +13,9 @@ from studio.farm.engines.engine import Capabilities, Log, Ref, State, Status, st
 from studio.farm.jobs import RenderJob
 from studio.farm.local import LocalFarm
 from studio.farm.model import Event
+from studio.farm.orders import want
 from studio.farm.policy import Policy
+from studio.farm.store import open_store
 
 MOST_LINES = 10_000
 _STATES: dict[str, State] = {
@@ -78,8 +80,6 @@ class LocalEngine:
                 listener=self._hear,
             )
         farm.submit(job)
-        if generation > 1:
-            farm.service.coordinator.resume(job.spec.id)
         return Ref(engine=self.name, id=name, job=job.spec.id, store=store_url, generation=generation)
 
     def status(self, ref: Ref) -> Status:
@@ -91,10 +91,8 @@ class LocalEngine:
         return status_of(ref, _STATES.get(stands.state, "running"), stands.why, store=farm.store)
 
     def cancel(self, ref: Ref, *, drain: bool = False, by: str = "") -> None:
-        """See `Engine.cancel`."""
-        farm = self._farms.get(ref.store)
-        if farm is not None:
-            (farm.service.coordinator.drain if drain else farm.service.coordinator.cancel)(ref.job, by=by)
+        """See `Engine.cancel`: the farm finds the order in the store."""
+        want(open_store(ref.store), ref.job, "drain" if drain else "cancel", by=by)
 
     def logs(self, ref: Ref, unit: str = "", cursor: int = 0) -> Log:
         """What happened to a job, an event a line."""

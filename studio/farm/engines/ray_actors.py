@@ -1,10 +1,10 @@
 """What runs on a Ray cluster: the coordinator, once, and on each machine or device somebody who keeps a node at work.
 
 The coordinator is an actor on the head. A node is the same process as everywhere (`studio.farm.work`), so kernels and
-scenes stay warm from unit to unit, and a driver that crashes takes a process with it and no actor. It speaks to a
-server on the loopback of its own machine, which hands every verb on to the coordinator through Ray: between machines
-there is no port but the cluster's own, with the cluster's own token and TLS. Nothing but bytes crosses, so nobody
-unpickles records of ours. Frames never go through Ray; nodes write them to the store.
+scenes stay warm from unit to unit, and a driver that crashes takes a process with it and no actor. It speaks to its
+keeper (`studio.farm.keeper`) over a socket of its own machine, who hands every verb on to the coordinator through Ray:
+between machines there is no port but the cluster's own, with the cluster's own token and TLS. Nothing but bytes
+crosses, so nobody unpickles records of ours. Frames never go through Ray; nodes write them to the store.
 
 Both are restarted by Ray without end. A coordinator that begins anew reads the store and has a new generation; a node
 that was known to the one before is told to offer itself, and the unit that it has, again.
@@ -13,24 +13,21 @@ that was known to the one before is told to offer itself, and the unit that it h
 from __future__ import annotations
 
 import os
-import secrets
-import subprocess
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from studio.errors import CannotWrite
+from studio.farm.desk import FarDesk, answered
 from studio.farm.engines.ray_jobs import DriverOrder
 from studio.farm.jobs import read_job
-from studio.farm.local import start_node
+from studio.farm.keeper import Keeper
 from studio.farm.service import Service
 from studio.farm.store import open_store
-from studio.farm.wire import FarDesk, Server, answered
 from studio.farm.work import WorkOrder
 
-MOST_RESTARTS = 20  # of the process of a node
+MOST_RESTARTS = 20  # of the process of a node, within an hour
 ANSWER_S = 60.0
 COORDINATOR = "coordinator"  # the actor's name, in the namespace of the job
 _TICK_S = 0.25
@@ -54,12 +51,6 @@ class Coordinator:
         """How the job stands: state, samples that are done, all of them, and why nothing happens."""
         status = self._service.coordinator.status(self._job)
         return status.state, status.done, status.total, status.why
-
-    def want(self, what: str, by: str) -> None:
-        """What a person wants: go, pause, drain or cancel."""
-        coordinator = self._service.coordinator
-        act: Callable[..., None] = coordinator.resume if what == "go" else getattr(coordinator, what)
-        act(self._job, by=by)
 
     def flush(self) -> None:
         """Write down what has happened."""
@@ -102,37 +93,16 @@ class NodeKeeper:
         # by its name: a handle among the arguments would be an object of the cluster, and lost with it on a restart
         desk = Relay(ray.get_actor(COORDINATOR))
         desk.leave(told.node)  # what it had before it was restarted goes to others
-        token = secrets.token_urlsafe(32)
-        self._server = Server(desk, token)
-        self._order = msgspec.structs.replace(told, url=self._server.url, token=token)
-        self._restarts = 0
-        self._process = start_node(self._order)
+        self._keeper = Keeper(told, desk, restarts=MOST_RESTARTS)
 
     def look(self) -> bool:
-        """See that the process runs, and start it again when it does not; False once that has happened too often."""
-        if self._process.poll() is None:
-            return True
-        if self._restarts >= MOST_RESTARTS:
-            return False
-        self._restarts += 1
-        self._drop()
-        self._process = start_node(self._order)
-        return True
+        """Whether the process runs or will be started again; False once it has died too often."""
+        return self._keeper.works
 
     def stop(self) -> None:
         """End the process, which delivers what it has."""
-        self._drop()
-        try:
-            self._process.wait(30.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._server.close()
+        self._keeper.close(30.0)
 
     def pids(self) -> tuple[int, int]:
         """The processes of the actor and of its node."""
-        return os.getpid(), self._process.pid
-
-    def _drop(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        return os.getpid(), self._keeper.pid

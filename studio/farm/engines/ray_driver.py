@@ -1,13 +1,14 @@
 """The entrypoint of a job on a Ray cluster: `python -m studio.farm.engines.ray_driver`, run by Ray on its head.
 
 It starts the coordinator and, for every device of every machine of the cluster, somebody who keeps a node at work
-(`ray_actors`); machines that come later get theirs, machines that go are forgotten. It looks in the store for what a
-person wants, and ends when the job is over, is drained, or has met its cap. What it is to do stands in an environment
-variable; nothing of it is secret.
+(`ray_actors`); machines that come later get theirs, machines that go are forgotten. The coordinator finds what people
+want in the store. The driver ends when the job is over, is drained, or has met its cap. What it is to do stands in an
+environment variable; nothing of it is secret.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -19,9 +20,10 @@ from typing import Any
 import msgspec
 
 from studio.errors import CannotWrite, StudioError, UsageError
-from studio.farm.engines.engine import End, State, wish_of, write_end
+from studio.farm.engines.engine import End, State, write_end
 from studio.farm.engines.ray_actors import COORDINATOR, Coordinator, NodeKeeper, Relay
 from studio.farm.engines.ray_jobs import ORDER, DriverOrder
+from studio.farm.orders import wished_of
 from studio.farm.store import open_store
 from studio.farm.work import WorkOrder
 from studio.render.device import cache_root
@@ -66,7 +68,7 @@ class Drive:
     stop: threading.Event
     keepers: dict[tuple[str, int], _Kept] = field(default_factory=dict)
     coordinator: Any = None
-    wanted: str = "go"
+    stands: str = ""
     told: float = 0.0
 
     def run(self) -> End:
@@ -74,7 +76,8 @@ class Drive:
         import ray
 
         store = open_store(self.order.store)
-        namespace = f"{self.order.job}-g{self.order.generation}"
+        place = hashlib.blake2b(self.order.store.encode(), digest_size=6).hexdigest()  # jobs of two stores share ids
+        namespace = f"{self.order.job}-g{self.order.generation}-{place}"
         ray.init(address=os.environ.get("RAY_ADDRESS", "auto"), log_to_driver=False, namespace=namespace)
         self._begin()
         _say(f"{self.order.job}: generation {self.order.generation}, in {store.name}")
@@ -90,6 +93,7 @@ class Drive:
 
     def _begin(self) -> None:
         import ray
+        from ray.exceptions import ActorAlreadyExistsError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -101,7 +105,12 @@ class Drive:
             max_concurrency=64,
             scheduling_strategy=here,
         )
-        self.coordinator = actor.remote(msgspec.json.encode(self.order))
+        try:
+            self.coordinator = actor.remote(msgspec.json.encode(self.order))
+        except ActorAlreadyExistsError as fault:
+            raise UsageError(
+                f"the job {self.order.job} is at work on this cluster under another name; wait for it, or cancel that"
+            ) from fault
         self._ask("state")  # a job that cannot be read ends here
 
     # --- machines ----------------------------------------------------------------------------------------------------
@@ -140,6 +149,7 @@ class Drive:
             report_s=self.order.policy.report_s,
             checkpoint_s=self.order.checkpoint_s,
             trust=self.order.trust,
+            slowdown=self.order.slowdown,
         )
         actor = ray.remote(NodeKeeper).options(
             num_cpus=cores,
@@ -174,20 +184,18 @@ class Drive:
     # --- the job -----------------------------------------------------------------------------------------------------
     def _end(self) -> End | None:
         """How the job ended; None while it goes on."""
-        wish = wish_of(open_store(self.order.store), self.order.job)
-        if wish.want != self.wanted:
-            _say(f"{wish.want} is wanted{f' by {wish.by}' if wish.by else ''}")
-            self._ask("want", wish.want, wish.by)
-            self.wanted = wish.want
         try:
             state, done, total, why = self._ask("state")
         except CannotWrite:
             return None  # it is being restarted
+        if state != self.stands:
+            self.stands = state
+            _say(f"the job is {state}{f': {why}' if why else ''}")
         if time.monotonic() - self.told > _TELL_S:
             self.told = time.monotonic()
             _say(f"{done} of {total} samples, {len(self.keepers)} nodes{f', {why}' if why else ''}")
         ends: dict[str, State] = {"done": "done", "failed": "failed", "cancelled": "cancelled", "capped": "cancelled"}
-        if self.wanted == "drain" and state == "paused":
+        if state == "paused" and "drain" in wished_of(open_store(self.order.store), self.order.job):
             ends["paused"], why = "cancelled", "drained"
         return End(state=ends[state], text=why, generation=self.order.generation) if state in ends else None
 

@@ -29,13 +29,12 @@ from studio.farm.engines.engine import (
     status_of,
     submission_id,
     trust_fault,
-    wish,
-    wish_of,
 )
 from studio.farm.engines.link import Answer, Link
 from studio.farm.engines.tokens import token
 from studio.farm.jobs import RenderJob, write_job
 from studio.farm.model import Record
+from studio.farm.orders import want, wished_of
 from studio.farm.policy import Policy
 from studio.farm.store import open_store
 
@@ -61,6 +60,7 @@ class DriverOrder(Record, frozen=True):
     policy: Policy = msgspec.field(default_factory=Policy)
     trust: int = 1
     generation: int = 1
+    slowdown: float = 1.0  # of all nodes, for tests
 
 
 class RayJobs:
@@ -129,13 +129,13 @@ class RayJobs:
         said = self._told(answer)
         state = _STATES.get(str(said.get("status")), "lost")
         text = str(said.get("message") or "")[:400] if state in ("lost", "waiting") else ""
-        if state == "cancelled" and wish_of(store, ref.job).want not in ("cancel", "drain"):
+        if state == "cancelled" and not wished_of(store, ref.job).keys() & {"cancel", "drain"}:
             state, text = "lost", "somebody stopped it at the cluster; submit it again to go on"
         return status_of(ref, state, text, store=store)
 
     def cancel(self, ref: Ref, *, drain: bool = False, by: str = "") -> None:
         """See `Engine.cancel`. A cluster that has forgotten the job has nothing to stop."""
-        wish(open_store(ref.store), ref.job, "drain" if drain else "cancel", by=by)
+        want(open_store(ref.store), ref.job, "drain" if drain else "cancel", by=by)
         if not drain:
             answer = self._link.ask("POST", f"/api/jobs/{quote(ref.id)}/stop")
             if answer.status != 404:

@@ -1,0 +1,221 @@
+"""Borrowing nodes for the render view: between the live render, which lends samples, and the farm, which renders them.
+
+Everything slow (opening a store, starting this machine's crew, ending a loan) happens on the bridge's threads, and the
+loan itself has a thread of its own; what it says arrives here as `told`. While nobody is there to help, the view does
+all of it by itself, and lends again as soon as somebody comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.commands.farm import farm_of, host_of
+from studio.commands.registry import N_
+from studio.commands.studio import Studio
+from studio.errors import StudioError
+from studio.farm import known
+from studio.farm.host import Crew
+from studio.farm.live import NO_COORDINATOR, NO_NODES, Borrower, Deliver, Loan, Wanted
+from studio.farm.store import Store, open_store
+from studio.render.film import Film
+from studio.render.live_frame import LiveFrame
+from studio.render.live_share import Lending, Offer
+from studio.render.partial import Header
+from studio.ui.bridge import Bridge
+from studio.ui.live_render import LiveRender
+
+STARTING = N_("Starting the nodes of this machine")
+_START_S = 90.0  # that nodes of this machine are given to start, with compiling
+_ANOTHER = 1.25  # how much another share of the work is worth dealing it out anew
+
+
+class Lender(Protocol):
+    """What is asked of a loan; `studio.farm.live.Borrower` is one."""
+
+    def want(self, wanted: Wanted | None) -> None:
+        """Have this rendered from now on."""
+
+    def close(self) -> None:
+        """Give the nodes back."""
+
+
+Make = Callable[[Store, Deliver, Callable[[Loan], None], int], Lender]
+
+
+def borrower(store: Store, deliver: Deliver, told: Callable[[Loan], None], trust: int) -> Lender:
+    """A loan at a store."""
+    return Borrower(store, deliver=deliver, told=told, trust=trust)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A loan that has begun: where, of whose nodes, and how to end it."""
+
+    lender: Lender
+    release: Callable[[], None]
+
+
+class Borrowing(QObject):
+    """See the module. `told` brings a `Loan`, None when nothing is borrowed."""
+
+    told = Signal(object)
+
+    def __init__(self, studio: Studio, bridge: Bridge, live: LiveRender, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._studio, self._bridge, self._live = studio, bridge, live
+        self.make: Make = borrower
+        self.on = False
+        self.place = ""  # of the store; "": this machine's, with a crew of its own
+        self.alone = False  # whether the nodes do all of it
+        self.loan: Loan | None = None
+        self._turn = 0  # counts loans: what one that was ended still says is not listened to
+        self._opened: _Opened | None = None
+        self._offer: Offer | None = None
+        self._alone_here: Loan | None = None  # why the view took everything back
+        self._alone_at = 0  # and the generation that it showed then
+        self._share = 0.5
+        self._since = 0.0  # when the loan began
+        live.told.connect(self._weigh)
+
+    # --- beginning and ending ----------------------------------------------------------------------------------------
+    def start(self, place: str = "", *, alone: bool = False) -> None:
+        """Borrow the nodes of the farm at a store ("": those of this machine, which are started). With `alone` this
+        machine takes a first look only."""
+        self.stop()
+        self.on, self.place, self.alone = True, place, alone
+        self._turn += 1
+        self._since = time.monotonic()
+        turn, studio = self._turn, self._studio
+        trust = max(farm_of(studio.scene).trust, 1)
+        host, wish = host_of(studio), studio.preferences.farm
+        crew = Crew(nodes=wish.nodes, threads=wish.threads, device=studio.preferences.device)
+
+        def told(loan: Loan) -> None:
+            self._bridge.post(lambda: self._hear(turn, loan))
+
+        def opened() -> _Opened:
+            store = open_store(place or known.own_store())
+            release: Callable[[], None] = _nothing
+            if not place:
+                host.hold(known.own_store(), crew)
+                release = lambda: host.release(known.own_store())  # noqa: E731
+            return _Opened(self.make(store, self._deliver, told, trust), release)
+
+        self._bridge.run(opened, then=lambda made: self._began(turn, made), failed=lambda f: self._failed(turn, f))
+        self._hear(turn, Loan())
+
+    def _began(self, turn: int, opened: _Opened) -> None:
+        if turn != self._turn or not self.on:
+            self._end(opened)
+            return
+        self._opened = opened
+        self._alone_here = None
+        self._live.lend(self._mode, self._share, self._offered)
+
+    def _failed(self, turn: int, fault: Exception) -> None:
+        if not isinstance(fault, StudioError):
+            raise fault
+        if turn == self._turn:
+            self.stop()
+            self._studio.face.notify(str(fault), kind="error")
+
+    def stop(self) -> None:
+        """Give the nodes back; what they have rendered stays in the picture, and this machine renders the rest."""
+        opened, self._opened = self._opened, None
+        was, self.on, self.loan = self.on, False, None
+        self._turn += 1
+        self._live.lend("", self._share)
+        if opened is not None:
+            self._end(opened)
+        if was:
+            self.told.emit(None)
+
+    def close(self) -> None:
+        """End the loan with the view."""
+        opened, self._opened = self._opened, None
+        self.on = False
+        self._turn += 1
+        if opened is not None:
+            _ended(opened)
+
+    def _end(self, opened: _Opened) -> None:
+        self._bridge.run(lambda: _ended(opened), then=lambda nothing: None)
+
+    @property
+    def _mode(self) -> Lending:
+        return "all" if self.alone else "share"
+
+    # --- between the two, on their threads ---------------------------------------------------------------------------
+    def _offered(self, offer: Offer | None) -> None:
+        """The live render lends other samples than before."""
+        opened = self._opened
+        if opened is None:
+            return
+        scene = self._live.scene_of(offer.flat) if offer is not None else None
+        if offer is None or scene is None:
+            opened.lender.want(None)
+            return
+        wanted = Wanted(
+            generation=offer.generation,
+            scene=scene,
+            flat=offer.flat,
+            settings=offer.settings,
+            ranges=offer.ranges,
+        )
+        opened.lender.want(wanted)
+
+    def _deliver(self, film: Film, samples: tuple[int, int], generation: int, header: Header) -> bool:
+        return self._live.add(film, samples, generation, device=header.device)
+
+    # --- how it stands -----------------------------------------------------------------------------------------------
+    def _hear(self, turn: int, loan: Loan) -> None:
+        if turn != self._turn or not self.on:
+            return
+        begins = not self.place and loan.sentence in (NO_COORDINATOR, NO_NODES)
+        if begins and time.monotonic() - self._since < _START_S:
+            loan = replace(loan, sentence=STARTING)
+        self.loan = loan
+        if self._opened is not None and not self.alone:
+            here, frame = self._alone_here, self._live.frame
+            if loan.fault and here is None:
+                self._alone_here, self._alone_at = loan, frame.generation if frame is not None else 0
+                self._live.lend("", self._share)
+            elif here is not None and not loan.fault and (here.passes or loan.nodes > here.nodes):
+                self._lend_again()
+            if self._alone_here is not None and not self._alone_here.passes:
+                self.loan = replace(loan, sentence=self._alone_here.sentence)  # which holds until the next edit
+        self.told.emit(self.loan)
+
+    def _lend_again(self) -> None:
+        self._alone_here = None
+        self._live.lend("share", self._share)
+
+    def _weigh(self, frame: LiveFrame) -> None:
+        """Deal out the next film by how fast this machine and the nodes are."""
+        if not self.on or self.loan is None or self.alone or self._opened is None:
+            return
+        if self._alone_here is not None:
+            if not self._alone_here.passes and frame.generation > self._alone_at:
+                self._lend_again()  # what was wrong may have been the scene
+            return
+        own = (frame.samples - frame.borrowed) / frame.seconds if frame.seconds > 0 else 0.0
+        if own <= 0 or self.loan.samples_s <= 0:
+            return
+        share = min(max(own / (own + self.loan.samples_s), 0.02), 0.95)
+        if not 1 / _ANOTHER < share / self._share < _ANOTHER:
+            self._share = share
+            self._live.lend("share", share)
+
+
+def _ended(opened: _Opened) -> None:
+    opened.lender.close()
+    opened.release()
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,288 @@
+"""Borrowing nodes through a store: what is sent, what comes back, what is given up, and what is left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.farm import live, live_desk
+from studio.farm.jobs import job_ids, read_job, write_job
+from studio.farm.live import NO_COORDINATOR, NO_NODES, Borrower, Loan, Wanted
+from studio.farm.live_desk import Wish, read_stand, write_wish
+from studio.farm.model import JobSpec, Piece
+from studio.farm.service import Service
+from studio.farm.store import Store, open_store
+from studio.farm.submission import send_scene
+from studio.render.film import Film
+from studio.scene.flatten import flatten
+from studio.scene.geometry import make_mesh
+from studio.scene.scene import Scene
+from tests.farm.fake_nodes import Crew, film_of, same_sums
+from tests.render.stage import settings, stage
+
+SAMPLES = 40
+SETTINGS = settings(samples=SAMPLES, width=16, height=8)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that follow one another faster than in life."""
+    monkeypatch.setattr(live_desk, "LOOK_S", 0.02)
+    monkeypatch.setattr(live_desk, "IDLE_S", 0.05)
+    monkeypatch.setattr(live, "LOOK_S", 0.1)
+    monkeypatch.setattr(live, "CALM_S", 0.05)
+    monkeypatch.setattr(live, "SETTLE_S", 0.5)
+
+
+class View:
+    """What a live view does with what comes."""
+
+    def __init__(self, store: Store, **more: object) -> None:
+        self.condition = threading.Condition()
+        self.generation = 0
+        self.film: Film | None = None
+        self.stale = 0
+        self.loans: list[Loan] = []
+        self.borrower = Borrower(store, deliver=self._deliver, told=self._told, poll_s=0.03, **more)  # type: ignore[arg-type]
+
+    def show(self, scene: Scene, *ranges: tuple[int, int]) -> Wanted:
+        self.generation += 1
+        self.flat = flatten(scene, 1.0)
+        self.film = None
+        wanted = Wanted(
+            generation=self.generation,
+            scene=scene,
+            flat=self.flat,
+            settings=SETTINGS,
+            ranges=ranges or ((0, SAMPLES),),
+        )
+        self.borrower.want(wanted)
+        return wanted
+
+    def _deliver(self, film: Film, samples, generation: int, header) -> bool:
+        with self.condition:
+            if generation != self.generation:
+                self.stale += 1
+                return False
+            if self.film is None:
+                self.film = Film.of(film.layout)
+            film.merge_into(self.film)
+            self.condition.notify_all()
+            return True
+
+    def _told(self, loan: Loan) -> None:
+        with self.condition:
+            self.loans.append(loan)
+            self.condition.notify_all()
+
+    @property
+    def last(self) -> Loan:
+        return self.loans[-1] if self.loans else Loan()
+
+    def until(self, what: Callable[[], bool]) -> None:
+        with self.condition:
+            assert self.condition.wait_for(what, 30.0), self.loans[-3:]
+
+    def finished(self, count: int = SAMPLES) -> None:
+        self.until(lambda: self.film is not None and int(self.film.counts.min()) == count)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(tmp_path / "store")
+
+
+@pytest.fixture
+def view(store: Store) -> Iterator[View]:
+    made = View(store)
+    yield made
+    made.borrower.close()
+
+
+class Scenes(dict[str, Scene]):
+    """Bundles as nodes find them; each is read when it is asked for."""
+
+    def __init__(self, store: Store, cache: Path) -> None:
+        from studio.farm.bundle import NodeCache
+
+        self._store, self._cache = store, NodeCache(cache)
+
+    def __missing__(self, bundle: str) -> Scene:
+        return self._cache.scene(self._store, bundle, "scene.json")
+
+
+@pytest.fixture
+def crew(store: Store, tmp_path: Path) -> Iterator[Crew]:
+    service = Service(store)
+    with Crew(service, Scenes(store, tmp_path / "cache"), nodes=2, sample_s=0.005) as made:
+        yield made
+
+
+def test_a_scene_is_rendered_by_nodes_and_an_edit_sends_a_line_of_it(crew: Crew, view: View) -> None:
+    scene = stage()
+    view.show(scene)
+    view.finished()
+    assert same_sums(view.film, film_of(view.flat, SETTINGS))
+    assert view.borrower.loan.whole
+    whole = view.borrower.loan.bytes
+    edited = scene.replace("key", intensity=55.0)
+    view.show(edited)
+    view.finished()
+    assert same_sums(view.film, film_of(flatten(edited, 1.0), SETTINGS))
+    loan = view.borrower.loan
+    assert not loan.whole and loan.bytes < 1500 < whole
+    assert loan.samples == SAMPLES and loan.nodes == 2
+
+
+def test_only_what_is_lent_is_rendered(crew: Crew, view: View) -> None:
+    wanted = view.show(stage(), (8, 20), (30, SAMPLES))
+    view.finished(22)
+    parts = [
+        film_of(wanted.flat, settings(width=16, height=8, first_sample=a, samples=b - a)) for a, b in wanted.ranges
+    ]
+    total = parts[0]
+    parts[1].merge_into(total)
+    assert same_sums(view.film, total)
+
+
+def test_what_is_of_an_earlier_scene_never_comes_and_its_nodes_come_over(crew: Crew, view: View) -> None:
+    scene = stage()
+    for session in crew.sessions:
+        session.sample_s = 0.05
+    for i in range(6):
+        view.show(scene.replace("key", intensity=10.0 + i))
+        time.sleep(0.15)
+    for session in crew.sessions:
+        session.sample_s = 0.002
+    view.finished()
+    assert same_sums(view.film, film_of(view.flat, SETTINGS))
+    live_jobs = [id_ for id_ in crew.service._jobs if id_.startswith("live_")]
+    assert len(live_jobs) <= 1, "the others are forgotten"
+
+
+def test_an_edit_with_new_geometry_sends_the_scene_anew(crew: Crew, view: View) -> None:
+    scene = stage()
+    view.show(scene)
+    view.finished()
+    mesh = make_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
+    after = scene.add(mesh).replace("box", mesh=mesh.key)
+    view.show(after)
+    view.finished()
+    assert view.borrower.loan.whole and same_sums(view.film, film_of(flatten(after, 1.0), SETTINGS))
+
+
+def test_nothing_wanted_frees_the_nodes_and_nothing_is_left_in_the_store(crew: Crew, store: Store, view: View) -> None:
+    for session in crew.sessions:
+        session.sample_s = 0.05
+    view.show(stage())
+    view.until(lambda: view.film is not None)
+    view.borrower.want(None)
+    view.until(lambda: view.last.at_work == 0 and view.last.samples == 0)
+    assert not [id_ for id_ in crew.service._jobs if id_.startswith("live_")]
+    view.borrower.close()
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline and list(store.list("jobs")) + list(store.list("live")):
+        time.sleep(0.05)
+    assert not list(store.list("jobs")) and not list(store.list("live"))
+
+
+def test_a_view_that_is_not_heard_is_ended_and_swept(
+    crew: Crew, store: Store, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = stage()
+    sent = send_scene(store, Path("nowhere"), scene)
+    session = "0badc0de"
+    spec = JobSpec(
+        id=live_desk.job_name(session, 1),
+        name="s",
+        bundle=sent.bundle,
+        pieces=(Piece(frame=1.0, samples=100_000),),
+        live=True,
+    )
+    from studio.farm.jobs import RenderJob
+
+    write_job(store, RenderJob(spec=spec, settings=SETTINGS))
+    write_wish(store, session, Wish(beat=1, jobs=(spec.id,)))
+    wait(lambda: (stand := read_stand(store, session)) is not None and stand.at_work == 2)
+    assert list(job_ids(store)) == [], "such jobs are no artist's"
+    monkeypatch.setattr(live_desk, "SILENT_S", 0.2)
+    wait(lambda: not list(store.list(f"live/{session}")) and not list(store.list(f"jobs/{spec.id}")))
+    assert crew.service.job(spec.id) is None
+
+
+def wait(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20.0
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_where_nobody_is_there_a_sentence_says_so(store: Store, view: View) -> None:
+    view.show(stage())
+    view.until(lambda: view.last.sentence == NO_COORDINATOR and view.last.fault)
+    service = Service(store)
+    with Crew(service, {}, nodes=0):
+        view.until(lambda: view.last.sentence == NO_NODES)
+
+
+def test_a_view_asks_only_for_its_own_jobs(crew: Crew, store: Store) -> None:
+    """Whoever may write wishes cannot have others' jobs given up."""
+    scene = stage()
+    sent = send_scene(store, Path("nowhere"), scene)
+    from studio.farm.jobs import RenderJob
+
+    spec = JobSpec(id="mine", name="mine", bundle=sent.bundle, pieces=(Piece(frame=1.0, samples=50_000),))
+    crew.service.submit(RenderJob(spec=spec, settings=SETTINGS))
+    write_wish(store, "0badc0de", Wish(beat=1, jobs=("mine", "live_ffffffff_1", "nothing")))
+    wait(lambda: read_stand(store, "0badc0de") is not None)
+    store.delete("live/0badc0de/wish.json")
+    wait(lambda: not list(store.list("live")))
+    assert crew.service.status("mine").state in ("waiting", "running")
+    crew.service.coordinator.cancel("mine")
+
+
+def test_a_partial_of_another_scene_is_not_used_and_the_scene_is_sent_anew(
+    crew: Crew, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody put another scene into the store where ours should be."""
+    scene = stage()
+    view.show(scene)
+    view.finished()
+    wrong = live.changes
+    calls: list[int] = []
+
+    def damaged(before: Scene, after: Scene):
+        calls.append(1)
+        return wrong(before, after.replace("key", intensity=999.0))
+
+    monkeypatch.setattr(live, "changes", damaged)
+    edited = scene.replace("key", intensity=55.0)
+    view.show(edited)
+    view.finished()
+    assert calls == [1] and view.borrower.loan.whole, "it was sent as it is"
+    assert same_sums(view.film, film_of(flatten(edited, 1.0), SETTINGS))
+    assert any("another scene" in loan.sentence for loan in view.loans)
+
+
+def test_a_store_that_goes_away_is_told_and_taken_up_again(crew: Crew, store: Store, view: View) -> None:
+    from studio.errors import CannotWrite
+
+    view.show(stage())
+    view.finished()
+    put = store.put
+
+    def refuse(key: str, data: bytes, *, once: bool = False) -> bool:
+        if key.startswith(("jobs/live_", "live/")):
+            raise CannotWrite(f"store: cannot write {key}: no space left")
+        return put(key, data, once=once)
+
+    store.put = refuse  # type: ignore[method-assign]
+    view.show(stage().replace("key", intensity=3.0))
+    view.until(lambda: "no space left" in view.last.sentence and view.last.fault)
+    store.put = put  # type: ignore[method-assign]
+    view.finished()
+    assert read_job(store, view.borrower._out[0].job.spec.id).spec.live

@@ -1,0 +1,200 @@
+"""Borrowing nodes in the render view: the switch, what it says, and who renders what when nobody is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.commands.studio import Studio
+from studio.errors import CannotWrite
+from studio.farm import known
+from studio.farm.live import NO_NODES, Loan, Wanted
+from studio.render.live_frame import LiveFrame
+from studio.render.live_share import Offer
+from studio.render.settings import RenderSettings
+from studio.ui import i18n
+from studio.ui.borrow_bar import loan_text
+from studio.ui.renderview import RenderView
+from tests.ui.desk import PlainDesk
+
+
+class FakeLender:
+    """A loan that remembers what is wanted of it."""
+
+    def __init__(self, store: Any, deliver: Any, told: Any, trust: int) -> None:
+        self.store, self.deliver, self.told, self.trust = store, deliver, told, trust
+        self.wanted: list[Wanted | None] = []
+        self.closed = False
+
+    def want(self, wanted: Wanted | None) -> None:
+        self.wanted.append(wanted)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeHost:
+    """This machine's crews, which take no processes."""
+
+    def __init__(self) -> None:
+        self.held: list[str] = []
+
+    def hold(self, place: str, crew: Any) -> Any:
+        self.held.append(place)
+        return crew
+
+    def release(self, place: str) -> None:
+        self.held.remove(place)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeHost:
+    made = FakeHost()
+    monkeypatch.setattr("studio.ui.borrowing.host_of", lambda studio: made)
+    monkeypatch.setattr(known, "own_store", lambda: str(tmp_path / "own"))
+    monkeypatch.setattr(known, "places", lambda: [str(tmp_path / "own"), str(tmp_path / "shared")])
+    return made
+
+
+@pytest.fixture
+def view(host: FakeHost, qapp: Any) -> Any:
+    studio = Studio()
+    made = RenderView(studio, PlainDesk(studio))
+    made.lenders = []
+    made.lent = []
+
+    def make(*arguments: Any) -> FakeLender:
+        made.lenders.append(FakeLender(*arguments))
+        return made.lenders[-1]
+
+    made.borrowing.make = make
+    lend = made.live.lend
+    made.live.lend = lambda mode, share=0.5, offered=None: (made.lent.append(mode), lend(mode, share, offered))
+    yield made
+    made.close_panel()
+    made._desk.bridge.close()
+    made.deleteLater()
+
+
+def borrow(view: Any, qtbot: Any) -> FakeLender:
+    count = len(view.lenders)
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: len(view.lenders) > count and bool(view.lent) and view.lent[-1] != "")
+    return view.lenders[-1]
+
+
+def test_the_switch_borrows_this_machine_s_nodes_and_gives_them_back(view, host, qtbot, tmp_path):
+    lender = borrow(view, qtbot)
+    assert lender.store.name == str(tmp_path / "own") and host.held == [str(tmp_path / "own")]
+    assert view.lent[-1] == "share" and lender.trust >= 1
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: lender.closed and not host.held)
+    assert view.lent[-1] == "" and not view.borrow_bar.label.isVisibleTo(view)
+
+
+def test_another_store_and_nodes_alone(view, host, qtbot, tmp_path):
+    view.borrow_bar.places.choose(str(tmp_path / "shared"))
+    view.borrow_bar.alone.setChecked(True)
+    lender = borrow(view, qtbot)
+    assert lender.store.name == str(tmp_path / "shared") and not host.held and view.lent[-1] == "all"
+    view.borrow_bar.alone.click()
+    qtbot.waitUntil(lambda: lender.closed and view.lent[-1] == "share")
+    assert len(view.lenders) == 2
+
+
+def test_how_many_work_and_how_fast_stands_below_the_picture(view, qtbot):
+    lender = borrow(view, qtbot)
+    lender.told(Loan(at_work=3, fit=3, nodes=4, samples=12, samples_s=41.5))
+    qtbot.waitUntil(lambda: view.borrow_bar.label.text() == "3 nodes at work, 41.5 samples a second")
+    view._show_state(LiveFrame(1, samples=20.0, borrowed=12, of=64, state="rendering"))
+    assert "20 / 64 spp" in view._figures.text() and "12 from nodes" in view._figures.text()
+
+
+def test_where_nobody_is_there_it_is_said_and_this_machine_does_it_until_somebody_comes(view, qtbot, tmp_path):
+    view.borrow_bar.places.choose(str(tmp_path / "shared"))
+    lender = borrow(view, qtbot)
+    lender.told(Loan(sentence=NO_NODES, fault=True, passes=True))
+    qtbot.waitUntil(lambda: view.lent[-1] == "")
+    assert view.borrow_bar.label.text() == NO_NODES and view.borrow_bar.switch.isChecked()
+    lender.told(Loan(nodes=2))
+    qtbot.waitUntil(lambda: view.lent[-1] == "share")
+    assert view.borrow_bar.label.text() == "2 nodes are ready"
+
+
+def test_what_nodes_cannot_render_is_offered_again_with_the_next_edit(view, qtbot):
+    lender = borrow(view, qtbot)
+    lender.told(Loan(nodes=2, sentence="wrong", fault=True))
+    qtbot.waitUntil(lambda: view.lent[-1] == "")
+    lender.told(Loan(nodes=2))
+    qtbot.wait(50)
+    assert view.borrow_bar.label.text() == "wrong"
+    assert view.lent[-1] == "", "the same scene would be refused again"
+    view.live.told.emit(LiveFrame(1, state="rendering"))
+    assert view.lent[-1] == "share"
+
+
+def test_nodes_of_this_machine_are_given_the_time_to_start(view, qtbot, monkeypatch):
+    lender = borrow(view, qtbot)
+    lender.told(Loan(sentence=NO_NODES, fault=True, passes=True))
+    qtbot.waitUntil(lambda: view.borrow_bar.label.text() == "Starting the nodes of this machine")
+    assert view.lent[-1] == "", "meanwhile this machine renders all of it"
+    monkeypatch.setattr("studio.ui.borrowing._START_S", 0.0)
+    lender.told(Loan(sentence=NO_NODES, fault=True, passes=True))
+    qtbot.waitUntil(lambda: view.borrow_bar.label.text() == NO_NODES)
+
+
+def test_nodes_alone_wait_for_nodes(view, qtbot, tmp_path):
+    view.borrow_bar.places.choose(str(tmp_path / "shared"))
+    view.borrow_bar.alone.setChecked(True)
+    lender = borrow(view, qtbot)
+    lender.told(Loan(sentence=NO_NODES, fault=True))
+    qtbot.waitUntil(lambda: view.borrow_bar.label.text() == NO_NODES)
+    assert view.lent[-1] == "all"
+
+
+def test_an_offer_goes_out_with_the_scene_that_was_shown(view, qtbot):
+    lender = borrow(view, qtbot)
+    studio, settings = view._studio, RenderSettings(width=64, height=48, samples=16)
+    view.live._scenes = ((studio.flat, studio.scene),)
+    view.borrowing._offered(Offer(7, studio.flat, settings, ((4, 16),)))
+    assert lender.wanted[-1] == Wanted(
+        generation=7, scene=studio.scene, flat=studio.flat, settings=settings, ranges=((4, 16),)
+    )
+    view.borrowing._offered(None)
+    assert lender.wanted[-1] is None
+
+
+def test_a_store_that_cannot_be_opened_is_told_and_switches_off(view, qtbot, monkeypatch):
+    def refuse(place: str) -> Any:
+        raise CannotWrite("cannot make the folder: no space left; choose another")
+
+    monkeypatch.setattr("studio.ui.borrowing.open_store", refuse)
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: bool(view._studio.face.notices))
+    assert "no space left" in view._studio.face.notices[-1][1]
+    assert not view.borrow_bar.switch.isChecked() and not view.borrowing.on
+
+
+def test_what_an_ended_loan_still_says_is_not_shown(view, qtbot):
+    lender = borrow(view, qtbot)
+    view.borrow_bar.switch.click()
+    lender.told(Loan(at_work=9, samples_s=9.0))
+    qtbot.wait(50)
+    assert view.borrow_bar.label.text() == "" and not view.borrow_bar.switch.isChecked()
+
+
+def test_closing_the_view_ends_the_loan(view, host, qtbot):
+    lender = borrow(view, qtbot)
+    view.borrowing.close()
+    assert lender.closed and not host.held
+
+
+def test_the_loan_is_told_in_chinese(view, qtbot):
+    i18n.set_language("zh_CN")
+    try:
+        assert "节点" in loan_text(Loan(at_work=2, samples_s=3.0)) and "节点" in loan_text(Loan(sentence=NO_NODES))
+        assert "MB" in loan_text(Loan(sending=(1_000_000, 2_000_000)))
+    finally:
+        i18n.set_language("en")
