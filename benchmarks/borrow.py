@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.assets.demo import build
-from studio.farm.live import Borrower, Wanted
+from studio.farm.live.borrower import Borrower, Wanted
 from studio.farm.local import LocalFarm
 from studio.render.interactive import InteractiveRender
 from studio.render.live_share import Offer

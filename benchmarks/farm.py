@@ -42,7 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.stand import farms, scenes
 from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.assets.load import load_scene
-from studio.farm.bundle import NodeCache
+from studio.farm.bundles.bundle import NodeCache
 from studio.farm.jobs import RenderJob, claimed
 from studio.farm.local import LocalFarm
 from studio.farm.merge import merged

@@ -24,9 +24,9 @@ import studio
 from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.assets.demo import NAMES
 from studio.farm.model import NodeInfo
-from studio.farm.prices import PriceList, money
-from studio.farm.prices import Row as PriceRow
-from studio.farm.quote import Measured, Probe, Request, pilot, quote, session_measure
+from studio.farm.money.prices import PriceList, money
+from studio.farm.money.prices import Row as PriceRow
+from studio.farm.money.quote import Measured, Probe, Request, pilot, quote, session_measure
 from studio.render.session import RenderSession
 from studio.render.settings import RenderSettings
 from studio.scene.flatten import flatten

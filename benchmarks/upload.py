@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand.measure import Row, machine, options, say, tell
-from studio.farm.bundle import NodeCache, send_bundle
-from studio.farm.cas import digest_of_file
+from studio.farm.bundles.bundle import NodeCache, send_bundle
+from studio.farm.bundles.cas import digest_of_file
 from studio.farm.store import Objects, Store, open_store
 from studio.scene.arrays import pack_npy, pack_npz
 from studio.scene.project import save_project

@@ -320,7 +320,7 @@ def test_nobody_else_can_reach_a_coordinator_without_tls(capsys, tmp_path):
 
 # --- books -----------------------------------------------------------------------------------------------------------
 def test_the_books_are_shown_and_verified(capsys, tmp_path):
-    from studio.farm.ledger import Ledger, Posting
+    from studio.farm.money.ledger import Ledger, Posting
 
     assert "no books" in refused(capsys, "farm", "ledger", "--ledger", tmp_path / "none", code=2)
     with Ledger(tmp_path / "books") as books:

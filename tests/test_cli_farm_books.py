@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from studio.cli import main
-from studio.farm.ledger import PLATFORM, Ledger, Posting
+from studio.farm.money.ledger import PLATFORM, Ledger, Posting
 
 EUR = 1_000_000
 

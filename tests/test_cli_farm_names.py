@@ -14,12 +14,12 @@ import pytest
 from studio.assets.gltf.writer import save_gltf
 from studio.cli import main
 from studio.errors import Unsupported
-from studio.farm import artist
 from studio.farm.jobs import job_key
-from studio.farm.keys import read_roster
 from studio.farm.model import NodeInfo
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
+from studio.farm.trust import artist
+from studio.farm.trust.keys import read_roster
 from tests.farm.results_of import deliver_all, job_in
 from tests.render.stage import stage
 

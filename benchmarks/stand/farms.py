@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio.farm.bundle import make_bundle
+from studio.farm.bundles.bundle import make_bundle
 from studio.farm.jobs import RenderJob
 from studio.farm.model import JobSpec, Piece
 from studio.farm.store import Store

@@ -18,8 +18,8 @@ from studio.errors import BadAsset, UsageError
 from studio.render.output import EXTENSIONS
 
 if TYPE_CHECKING:
-    from studio.farm.credits import Author
-    from studio.farm.provenance import Source
+    from studio.farm.trust.credits import Author
+    from studio.farm.trust.provenance import Source
     from studio.render.sequence import FrameDone
 
 PICTURES = (*EXTENSIONS, ".mp4", ".mov")
@@ -43,7 +43,7 @@ def author_of(args: argparse.Namespace) -> Author | None:
         if more:
             raise UsageError(f"--{more[0].replace('_', '-')} goes with --credentials; add it, or leave it out")
         return None
-    from studio.farm.credits import read_author
+    from studio.farm.trust.credits import read_author
 
     certificate = Path(args.certificate) if args.certificate is not None else None
     key = Path(args.certificate_key) if args.certificate_key is not None else None
@@ -73,8 +73,8 @@ def sign_own(
     author: Author, path: Path, sources: tuple[Source, ...], *, samples: int, device: str, denoised: bool
 ) -> None:
     """Give a picture or movie that was rendered here its credentials."""
-    from studio.farm.credits import DENOISER
-    from studio.farm.provenance import Credit, Share, sign_picture
+    from studio.farm.trust.credits import DENOISER
+    from studio.farm.trust.provenance import Credit, Share, sign_picture
     from studio.render.checkpoint import build_id
 
     credit = Credit(
@@ -92,7 +92,7 @@ def sign_own(
 
 def files_of(source: Path) -> tuple[Source, ...]:
     """A scene's files as sources: the file, or a project's scene file; its assets are named by their hashes in it."""
-    from studio.farm.provenance import Source, file_hash
+    from studio.farm.trust.provenance import Source, file_hash
     from studio.scene.project import SCENE, is_project
 
     file = source / SCENE if is_project(source) and source.is_dir() else source
@@ -105,8 +105,8 @@ def files_of(source: Path) -> tuple[Source, ...]:
 # --- what a picture says ---------------------------------------------------------------------------------------------
 def show(path: Path, console: Console, *, anchors: Path | None = None) -> int:
     """Tell the credentials of a picture; the exit code is that of a bad asset where they do not hold."""
-    from studio.farm.credits import authority_file
-    from studio.farm.provenance import read_credentials
+    from studio.farm.trust.credits import authority_file
+    from studio.farm.trust.provenance import read_credentials
 
     if not path.is_file():
         raise BadAsset(f"there is no picture {str(path)[:200]!r}; check the path")

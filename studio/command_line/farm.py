@@ -22,13 +22,13 @@ from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
 from studio.errors import BadAsset, CannotWrite, StudioError, Unsupported, UsageError
 from studio.farm import session
-from studio.farm.artist import Signed, artists, signed_by
 from studio.farm.jobs import RenderJob
 from studio.farm.orders import Kind, works
 from studio.farm.request import engine_of, give_again, stands
 from studio.farm.session import Standing
-from studio.farm.signing import check_log
 from studio.farm.store import Store
+from studio.farm.trust.artist import Signed, artists, signed_by
+from studio.farm.trust.signing import check_log
 from studio.render.sequence import Job, check_outputs
 from studio.scene.scene import Scene
 

@@ -19,11 +19,11 @@ import msgspec
 from studio.command_line import farm_places as places
 from studio.command_line.console import Console
 from studio.errors import BadAsset, UsageError
-from studio.farm.accounts import Accounts, Due
-from studio.farm.ledger import Ledger
-from studio.farm.members import house_folder
-from studio.farm.prices import MILLION, money
-from studio.farm.statements import export_csv, export_json, invoice, invoice_html, invoice_text, plain
+from studio.farm.money.accounts import Accounts, Due
+from studio.farm.money.ledger import Ledger
+from studio.farm.money.prices import MILLION, money
+from studio.farm.money.statements import export_csv, export_json, invoice, invoice_html, invoice_text, plain
+from studio.farm.trust.members import house_folder
 from studio.render.output import replacing
 
 _COLUMNS = ("key", "node", "amount", "currency", "reference")

@@ -18,9 +18,9 @@ from studio.command_line import farm_places as places
 from studio.command_line import values
 from studio.command_line.console import Console
 from studio.errors import BadAsset, UsageError
-from studio.farm.members import Members, house_folder
-from studio.farm.membership import enrol_here
-from studio.farm.signing import name_of
+from studio.farm.trust.members import Members, house_folder
+from studio.farm.trust.membership import enrol_here
+from studio.farm.trust.signing import name_of
 
 CODE = "MYRIAD_FARM_CODE"
 _LONGEST = 4096

@@ -8,8 +8,8 @@ from pathlib import Path
 from studio.command_line import authors, values
 from studio.command_line.console import Console
 from studio.errors import UsageError
-from studio.farm import artist
-from studio.farm.signing import Key, name_of
+from studio.farm.trust import artist
+from studio.farm.trust.signing import Key, name_of
 
 _LONGEST_DAYS = 3650
 
@@ -75,7 +75,7 @@ def _tell(console: Console, key: Key) -> None:
 
 # --- certificates ----------------------------------------------------------------------------------------------------
 def _certificate(args: argparse.Namespace, console: Console) -> int:
-    from studio.farm import credits
+    from studio.farm.trust import credits
 
     if args.name:
         days = values.whole(args.days, "--days", 1, _LONGEST_DAYS)

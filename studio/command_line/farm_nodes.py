@@ -16,12 +16,12 @@ from studio.command_line import values
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.errors import BadAsset, CannotWrite, DeviceFault, UsageError
-from studio.farm.gate import Gate
 from studio.farm.house import open_house
 from studio.farm.jobs import job_ids, read_job
 from studio.farm.local import LocalFarm
 from studio.farm.score import score_of
 from studio.farm.service import Service
+from studio.farm.trust.gate import Gate
 from studio.farm.wire import Server
 from studio.render.device import cache_root
 

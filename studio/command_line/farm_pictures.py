@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from studio.command_line.console import Console
-from studio.farm.credits import Author
 from studio.farm.jobs import RenderJob
 from studio.farm.previews import strip
 from studio.farm.results import Collected, Collector
 from studio.farm.session import job_folder
 from studio.farm.store import Store
+from studio.farm.trust.credits import Author
 from studio.render.device import cache_root
 from studio.render.finish import Look
 

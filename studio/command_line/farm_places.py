@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from studio.command_line import values
 from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.farm.artist import artists
-from studio.farm.prices import MILLION, PriceList, read_prices
+from studio.farm.money.prices import MILLION, PriceList, read_prices
 from studio.farm.session import farm_folder
-from studio.farm.signing import Roster
 from studio.farm.store import Store, open_store
+from studio.farm.trust.artist import artists
+from studio.farm.trust.signing import Roster
 
 TOKEN = "MYRIAD_FARM_TOKEN"
 _LARGEST_TOKEN = 4096

@@ -11,8 +11,8 @@ from studio.command_line import values
 from studio.command_line.console import Console
 from studio.command_line.farm_submit import check_findings, read_farm_request, read_scene, submission_of
 from studio.command_line.interrupts import Interrupts
-from studio.farm import quote as quoting
-from studio.farm.estimate import estimate
+from studio.farm.money import quote as quoting
+from studio.farm.money.estimate import estimate
 from studio.farm.submission import check_request
 
 

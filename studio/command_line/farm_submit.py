@@ -27,17 +27,17 @@ from studio.errors import (
     Unsupported,
     UsageError,
 )
-from studio.farm.credits import Author
 from studio.farm.engines.engine import Engine, engines, open_engine
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event, Needs
+from studio.farm.money.prices import PriceList
 from studio.farm.orders import works
 from studio.farm.preflight import preflight, worst
-from studio.farm.prices import PriceList
 from studio.farm.request import engine_of as engine_of
 from studio.farm.request import hand_in, hand_over, remember
 from studio.farm.store import Store
 from studio.farm.submission import Submission
+from studio.farm.trust.credits import Author
 from studio.render.device import cache_root, system_memory
 from studio.render.sequence import check_folder
 from studio.scene.project import is_project

@@ -1,8 +1,9 @@
 """`studio farm worker`: this machine works for a coordinator.
 
-The process that renders has neither token nor key: its keeper, this process, speaks for it (`studio.farm.keeper`). On a
-public farm, whose scenes come from anybody, it runs in a sandbox, or not at all. Ctrl-C lets nodes hand in what they
-have; a second one stops at once, which costs what they rendered since their last checkpoint.
+The process that renders has neither token nor key: its keeper, this process, speaks for it
+(`studio.farm.trust.keeper`). On a public farm, whose scenes come from anybody, it runs in a sandbox, or not at all.
+Ctrl-C lets nodes hand in what they have; a second one stops at once, which costs what they rendered since their last
+checkpoint.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from studio.command_line import values
 from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.errors import UsageError
-from studio.farm.envoy import Sign
-from studio.farm.gate import GateBucket
-from studio.farm.keeper import Keeper
-from studio.farm.membership import kept_membership
 from studio.farm.model import NodeId
-from studio.farm.sandbox import KINDS, Sandbox, find_sandbox
 from studio.farm.score import score_of
-from studio.farm.signing import Key, signed
+from studio.farm.trust.envoy import Sign
+from studio.farm.trust.gate import GateBucket
+from studio.farm.trust.keeper import Keeper
+from studio.farm.trust.membership import kept_membership
+from studio.farm.trust.sandbox import KINDS, Sandbox, find_sandbox
+from studio.farm.trust.signing import Key, signed
 from studio.farm.wire import Remote, authority
 from studio.farm.work import WorkOrder
 from studio.render.checkpoint import build_id

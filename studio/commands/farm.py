@@ -21,10 +21,10 @@ from studio.farm.wish import LOCAL, FarmSettings, FarmWish, changed_settings, ch
 from studio.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from studio.farm.credits import Author
     from studio.farm.engines.engine import Engine, Ref
     from studio.farm.host import FarmHost
     from studio.farm.store import Store
+    from studio.farm.trust.credits import Author
 
 _KEY = "farm"
 MICROS = 1_000_000
@@ -176,8 +176,9 @@ def cap(studio: Studio, *, job: str = "", place: str = "", amount: float = 0.0) 
 
 def _order(studio: Studio, job: str, place: str, kind: Any, *, value: int = 0) -> None:
     """Want something of a job, on a thread."""
-    from studio.farm import known, orders, session
+    from studio.farm import orders, session
     from studio.farm.request import engine_of, store_at
+    from studio.farm.seen import known
 
     host = host_of(studio)
 
@@ -218,7 +219,7 @@ def fetch_pictures(studio: Studio, *, job: str = "", place: str = "", output: st
     preferences = studio.preferences
 
     def bring() -> int:
-        from studio.farm import known
+        from studio.farm.seen import known
         from studio.farm.sending import fetch
 
         return fetch(
@@ -236,9 +237,10 @@ def fetch_pictures(studio: Studio, *, job: str = "", place: str = "", output: st
 @command("farm.reveal", N_("Open folder of farm job"), icon="folder")
 def reveal(studio: Studio, *, job: str = "", place: str = "") -> None:
     """Show where the pictures of a job are, or will be."""
-    from studio.farm import known, session
+    from studio.farm import session
     from studio.farm.request import store_at
     from studio.farm.results import read_notes
+    from studio.farm.seen import known
 
     def look() -> Path:
         store = store_at(place or known.own_store())
@@ -257,7 +259,7 @@ def reveal(studio: Studio, *, job: str = "", place: str = "") -> None:
 
 def author_of(preferences: Preferences) -> Author | None:
     """Who signs pictures that come home, by the preferences; None for nobody. Raises what `read_author` raises."""
-    from studio.farm.credits import read_author
+    from studio.farm.trust.credits import read_author
 
     return read_author(rights=preferences.rights_holder) if preferences.content_credentials else None
 

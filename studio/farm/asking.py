@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 
 from studio.errors import BadAsset, StudioError, UsageError
-from studio.farm import known
 from studio.farm.engines.engine import Capabilities, open_engine
 from studio.farm.model import Needs
+from studio.farm.money.prices import PriceList, read_prices
 from studio.farm.orders import works
 from studio.farm.preflight import preflight
-from studio.farm.prices import PriceList, read_prices
 from studio.farm.request import capabilities_of, drafted, store_at
+from studio.farm.seen import known
 from studio.farm.submission import Submission
 from studio.farm.wish import LOCAL, STORE, FarmSettings, FarmWish
 from studio.render.export import ExportSettings, check_values, format_of, frames_of, look_of, render_settings

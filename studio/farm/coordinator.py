@@ -30,8 +30,8 @@ from studio.farm.caps import Price as Price
 from studio.farm.model import Event, JobId, JobSpec, JobState, Lease, NodeId, NodeInfo, Order, Range, Report, Result
 from studio.farm.policy import Attempt, Deferred, Job, Node, Policy
 from studio.farm.ranges import Ranges
-from studio.farm.standing import Status as Status
-from studio.farm.standing import row_of, status_of
+from studio.farm.seen.standing import Status as Status
+from studio.farm.seen.standing import row_of, status_of
 
 Clock = Callable[[], float]
 Verdict = Literal["taken", "late", "wrong"]

@@ -2,7 +2,7 @@
 
 Events wait here until they are written, so a store that does not answer delays the log and loses nothing of it while
 the coordinator lives. The first block of a coordinator names the last one that a coordinator before it has written, so
-the chain goes over all of them. `studio.farm.signing.check_log` goes through it.
+the chain goes over all of them. `studio.farm.trust.signing.check_log` goes through it.
 """
 
 from __future__ import annotations

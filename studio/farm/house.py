@@ -1,10 +1,10 @@
 """What `studio farm serve` runs: a coordinator with all that a farm of more than one's own machines needs.
 
-    roster.json         who may come in (`studio.farm.members`)
-    secret              what decides which units are checked (`studio.farm.inspection`)
+    roster.json         who may come in (`studio.farm.trust.members`)
+    secret              what decides which units are checked (`studio.farm.trust.inspection`)
     reputations.json    what is known of machines that were checked
     nodes.json          what nodes said of themselves, for bills that are made when they have gone
-    ledger.sqlite       the books, where there is a price list (`studio.farm.settlement`)
+    ledger.sqlite       the books, where there is a price list (`studio.farm.money.settlement`)
 
 Everything a delivery goes through stands in one place: `Service` reads it back and looks at its numbers, `Inspection`
 has signatures and samples checked, the claim is written, and the event that says so is what `Settlement` bills. What is
@@ -25,17 +25,17 @@ import msgspec
 
 from studio.errors import BadAsset, CannotWrite
 from studio.farm.desk import Forbidden
-from studio.farm.inspection import SIGNED, Darkroom, Inspection
 from studio.farm.jobs import decoded
-from studio.farm.ledger import Ledger
-from studio.farm.members import Members, house_folder
 from studio.farm.model import Event, JobId, JobSpec, NodeId, NodeInfo, Range, Result, attempt_of, maker_of
+from studio.farm.money.ledger import Ledger
+from studio.farm.money.prices import PriceList, pricing
+from studio.farm.money.settlement import Settlement
 from studio.farm.policy import Policy
-from studio.farm.prices import PriceList, pricing
 from studio.farm.service import Service
-from studio.farm.settlement import Settlement
 from studio.farm.store import Store
-from studio.farm.trust import Check, Rerender, TrustPolicy
+from studio.farm.trust.inspection import SIGNED, Darkroom, Inspection
+from studio.farm.trust.inspector import Check, Rerender, TrustPolicy
+from studio.farm.trust.members import Members, house_folder
 from studio.render.device import cache_root
 from studio.render.output import replacing
 

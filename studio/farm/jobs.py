@@ -1,13 +1,13 @@
 """What a job is to render, as it lies in the store, and where everything of it lies.
 
-    bundles/<hash>                      manifest of what a node fetches (`studio.farm.bundle`)
+    bundles/<hash>                      manifest of what a node fetches (`studio.farm.bundles.bundle`)
     jobs/<id>/job.json                  the job, written once
     jobs/<id>/units/<piece>/<a>-<b>.<attempt>.part    partials, as their nodes wrote them
     jobs/<id>/done/<piece>/<a>-<b>.json the claim on a range: which partial it is; created once, which is what counts
                                         (<a>-<b>.1.json and so on beside one that is damaged)
     jobs/<id>/events/<generation>-<n>.json   what happened, in blocks, each with the hash of the one before
     jobs/<id>/preview/<piece>.jpg       the newest look at a piece
-    live/<session>/                     what a live view wants, and how it stands (`studio.farm.live_desk`)
+    live/<session>/                     what a live view wants, and how it stands (`studio.farm.live.desk`)
     nodes/<generation>.json             how the nodes of a coordinator stand (`NodeRows`), now and then
 
 A job is continued by whoever reads its claims, on whatever engine.

@@ -12,7 +12,7 @@ import msgspec
 from studio.errors import CannotWrite, UsageError
 from studio.farm.desk import OK, FarDesk, T, fault_of
 from studio.farm.model import NodeId, Record
-from studio.farm.signing import Statement
+from studio.farm.trust.signing import Statement
 
 TIMEOUT_S = 30.0
 MOST_IDLE = 8  # connections that nobody uses

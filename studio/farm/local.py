@@ -22,11 +22,11 @@ from studio.farm.coordinator import Price
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event
 from studio.farm.policy import Policy
-from studio.farm.sandbox import Sandbox, outer_environment
 from studio.farm.score import score_of
 from studio.farm.service import Service
 from studio.farm.store import open_store
-from studio.farm.walls import Walls, gpu_devices
+from studio.farm.trust.sandbox import Sandbox, outer_environment
+from studio.farm.trust.walls import Walls, gpu_devices
 from studio.farm.wire import Server
 from studio.farm.work import WorkOrder
 from studio.render.device import cache_root

@@ -19,7 +19,7 @@ import msgspec
 
 from studio.errors import CannotWrite, StudioError, UsageError
 from studio.farm.jobs import RenderJob, part_key, read_job
-from studio.farm.live_job import edited, seen
+from studio.farm.live.job import edited, seen
 from studio.farm.model import JobId, Lease, NodeInfo, Report, Result, Usage
 from studio.farm.policy import Policy
 from studio.farm.store import Store

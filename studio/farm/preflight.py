@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import StudioError
-from studio.farm.portable import faults_of, outside
+from studio.farm.bundles.portable import faults_of, outside
 from studio.farm.submission import Submission, check_request
 from studio.render.film import plan_layout, scene_exponent, scene_glare
 from studio.render.finish import with_guides

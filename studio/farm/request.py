@@ -16,13 +16,13 @@ import msgspec
 
 from studio.errors import UsageError
 from studio.farm import session
-from studio.farm.artist import own_key
+from studio.farm.bundles.snapshot import laid_out
 from studio.farm.engines.engine import Capabilities, Engine, Ref, engines, open_engine
 from studio.farm.jobs import RenderJob
 from studio.farm.results import Notes, read_notes, save_notes
-from studio.farm.snapshot import laid_out
 from studio.farm.store import Store, open_store
 from studio.farm.submission import Sent, Submission, plan_job, send_scene, submit_job
+from studio.farm.trust.artist import own_key
 from studio.render.finish import Look
 from studio.render.output import replacing
 from studio.scene.project import SCENE

@@ -23,16 +23,16 @@ from pathlib import Path
 import msgspec
 
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
-from studio.farm.bundle import NodeCache
-from studio.farm.credits import Author, Makers, credit_of, sources_of
+from studio.farm.bundles.bundle import NodeCache
 from studio.farm.jobs import RenderJob, claimed
 from studio.farm.model import Piece, Record, Result
 from studio.farm.orders import works
 from studio.farm.previews import preview, write_preview
-from studio.farm.provenance import SIDECAR_FORMATS, Source, sidecar_of, sign_picture
 from studio.farm.session import done_ranges
 from studio.farm.store import Store
 from studio.farm.submission import asked_aovs
+from studio.farm.trust.credits import Author, Makers, credit_of, sources_of
+from studio.farm.trust.provenance import SIDECAR_FORMATS, Source, sidecar_of, sign_picture
 from studio.farm.verify import check_partial, digest_of
 from studio.render.film import Film
 from studio.render.finish import About, Finish, Look, describe

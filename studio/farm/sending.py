@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import UsageError
-from studio.farm import known, session
+from studio.farm import session
 from studio.farm.asking import Asked, address_of, place_of, prices_of
-from studio.farm.credits import Author
 from studio.farm.engines.engine import Engine, Ref, open_engine
 from studio.farm.host import Crew, FarmHost
-from studio.farm.prices import pricing
+from studio.farm.money.prices import pricing
 from studio.farm.request import (
     HandedIn,
     Progress,
@@ -24,8 +23,10 @@ from studio.farm.request import (
     store_at,
 )
 from studio.farm.results import Collector, check_author, read_notes
+from studio.farm.seen import known
 from studio.farm.store import Store
 from studio.farm.submission import look_of
+from studio.farm.trust.credits import Author
 from studio.farm.wish import LOCAL, STORE, FarmWish
 from studio.render.device import cache_root
 from studio.render.sequence import check_folder

@@ -35,8 +35,7 @@ from studio.farm.jobs import (
     withdraw,
     write_job,
 )
-from studio.farm.likeness import Forged
-from studio.farm.live_desk import LiveDesk
+from studio.farm.live.desk import LiveDesk
 from studio.farm.model import (
     Event,
     JobId,
@@ -56,7 +55,8 @@ from studio.farm.orders import beat, carry_out, end_beat, orders_after, wished
 from studio.farm.policy import Policy
 from studio.farm.session import log_of
 from studio.farm.store import Store
-from studio.farm.trust import Check
+from studio.farm.trust.inspector import Check
+from studio.farm.trust.likeness import Forged
 from studio.farm.verify import check_partial, largest_part
 from studio.render.film import Film
 from studio.render.partial import Header
@@ -75,11 +75,11 @@ class Service:
     """A farm's coordinator with its store. Any thread may call it.
 
     `inspect` looks at partials beyond what every one goes through and raises `Forged` for what must not count
-    (`studio.farm.trust`); `look` runs such checks where they do not hold up others (`studio.farm.inspection`). `admit`
-    hears of every job with its results and whether any are missing, before it is taken, and raises UsageError for one
-    that is not; `spent` says what a job was billed so far, and `welcome` of a node what it is known as, or raises
-    Forbidden (`studio.farm.house`). `probe` names what a node that asks is to render though it is done, for its answer
-    is known.
+    (`studio.farm.trust.inspector`); `look` runs such checks where they do not hold up others
+    (`studio.farm.trust.inspection`). `admit` hears of every job with its results and whether any are missing, before it
+    is taken, and raises UsageError for one that is not; `spent` says what a job was billed so far, and `welcome` of a
+    node what it is known as, or raises Forbidden (`studio.farm.house`). `probe` names what a node that asks is to
+    render though it is done, for its answer is known.
     """
 
     def __init__(

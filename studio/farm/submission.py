@@ -19,13 +19,13 @@ from typing import Any
 import msgspec
 
 from studio.errors import BadAsset, UsageError
-from studio.farm.artist import sign
-from studio.farm.bundle import send_bundle
-from studio.farm.cas import digest_of
+from studio.farm.bundles.bundle import send_bundle
+from studio.farm.bundles.cas import digest_of
 from studio.farm.jobs import RenderJob, read_job, write_job
 from studio.farm.model import JobSpec, Needs, Piece
-from studio.farm.signing import Key
 from studio.farm.store import Store
+from studio.farm.trust.artist import sign
+from studio.farm.trust.signing import Key
 from studio.farm.verify import plain_settings
 from studio.render.film import Crop
 from studio.render.finish import GUIDES, Look, with_guides

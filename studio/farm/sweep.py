@@ -7,8 +7,8 @@ whoever is killed in the middle leaves nothing that points at what is gone.
 
 Sending a bundle does not send what the store has already, however old that is. So a sweep says that it deletes
 (`sweep/running`) and marks that it has (`sweep/count`); whoever sends looks at both once its manifest is there, waits
-for a sweep that runs, and sends again what one has taken away meanwhile (`studio.farm.transfer`). A sweep that begins
-later finds the manifest. Neither loses anything, whoever is faster.
+for a sweep that runs, and sends again what one has taken away meanwhile (`studio.farm.bundles.transfer`). A sweep that
+begins later finds the manifest. Neither loses anything, whoever is faster.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.farm.cas import is_hash
+from studio.farm.bundles.cas import is_hash
+from studio.farm.bundles.manifest import read_layout, read_manifest
 from studio.farm.jobs import LARGEST_CLAIM, RenderJob, decoded, job_ids, job_key, read_job
-from studio.farm.manifest import read_layout, read_manifest
 from studio.farm.model import Result
 from studio.farm.session import standing
 from studio.farm.store import Store

@@ -1,7 +1,7 @@
 """Whether a partial is what its node says: read whole, of this job and range, and sane.
 
 What is wrong is said in one sentence and never reaches a merge. Spot checks by other nodes, canaries and reputation
-stand in `studio.farm.trust`; this is what every partial goes through.
+stand in `studio.farm.trust.inspector`; this is what every partial goes through.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from studio.errors import BadAsset
-from studio.farm.cas import digest_of as digest_of
+from studio.farm.bundles.cas import digest_of as digest_of
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Piece, Result
 from studio.render.film import Film, plan_layout

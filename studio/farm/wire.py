@@ -38,13 +38,13 @@ from studio.farm.desk import Forbidden as Forbidden
 from studio.farm.desk import Guest as Guest
 from studio.farm.desk import Stranger as Stranger
 from studio.farm.desk import owns as owns
-from studio.farm.guests import GuestDesk, KnowingDesk
 from studio.farm.links import TIMEOUT_S, Welcome
 from studio.farm.links import Links as Links
 from studio.farm.links import Remote as Remote
 from studio.farm.links import authority as authority
 from studio.farm.links import enrol_at as enrol_at
-from studio.farm.signing import Statement, read_statement
+from studio.farm.trust.guests import GuestDesk, KnowingDesk
+from studio.farm.trust.signing import Statement, read_statement
 
 LARGEST_BODY = 1 << 20
 LARGEST_ENROLMENT = 16 << 10

@@ -16,15 +16,15 @@ from pathlib import Path
 import msgspec
 
 from studio.errors import StudioError
-from studio.farm.artist import guard
-from studio.farm.bundle import NodeCache
-from studio.farm.gate import GateBucket
-from studio.farm.hatch import Handed, Inside
+from studio.farm.bundles.bundle import NodeCache
 from studio.farm.model import Record
 from studio.farm.node import FarmNode
 from studio.farm.policy import Policy
-from studio.farm.signing import Roster
 from studio.farm.store import Store, open_store
+from studio.farm.trust.artist import guard
+from studio.farm.trust.gate import GateBucket
+from studio.farm.trust.hatch import Handed, Inside
+from studio.farm.trust.signing import Roster
 from studio.farm.wire import Remote
 from studio.render.device import system_memory
 from studio.render.session import RenderSession

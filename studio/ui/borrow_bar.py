@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtWidgets import QLabel, QWidget
 
 from studio.commands.registry import N_
-from studio.farm import known
-from studio.farm.live import NO_COORDINATOR, NO_NODES, NONE_FIT, Loan
+from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, NONE_FIT, Loan
+from studio.farm.seen import known
 from studio.ui import bars, theme
 from studio.ui.borrowing import Borrowing
 from studio.ui.flow import FlowLayout

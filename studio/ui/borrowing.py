@@ -18,9 +18,9 @@ from studio.commands.farm import farm_of, host_of
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.errors import StudioError
-from studio.farm import known
 from studio.farm.host import Crew
-from studio.farm.live import NO_COORDINATOR, NO_NODES, Borrower, Deliver, Loan, Wanted
+from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, Borrower, Deliver, Loan, Wanted
+from studio.farm.seen import known
 from studio.farm.store import Store, open_store
 from studio.render.film import Film
 from studio.render.live_frame import LiveFrame
@@ -35,7 +35,7 @@ _ANOTHER = 1.25  # how much another share of the work is worth dealing it out an
 
 
 class Lender(Protocol):
-    """What is asked of a loan; `studio.farm.live.Borrower` is one."""
+    """What is asked of a loan; `studio.farm.live.borrower.Borrower` is one."""
 
     def want(self, wanted: Wanted | None) -> None:
         """Have this rendered from now on."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from studio.commands.registry import N_
-from studio.farm.states import StoreState
+from studio.farm.seen.states import StoreState
 from studio.ui import theme
 from studio.ui.i18n import say, tr
 

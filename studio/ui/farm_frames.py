@@ -14,7 +14,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QImageReader, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem
 
-from studio.farm.states import FrameState
+from studio.farm.seen.states import FrameState
 from studio.ui import farm_words as words
 from studio.ui import theme
 from studio.ui.i18n import tr, translated

@@ -20,7 +20,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from studio.commands.registry import N_
-from studio.farm.states import JobState
+from studio.farm.seen.states import JobState
 from studio.ui import farm_words as words
 from studio.ui import theme
 from studio.ui.i18n import tr, translated

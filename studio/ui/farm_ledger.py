@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QStackedWidget, QTreeWidget, 
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.errors import StudioError
-from studio.farm import statements
-from studio.farm.bill import Bill
-from studio.farm.ledger import Ledger
-from studio.farm.states import Detail, JobState
+from studio.farm.money import statements
+from studio.farm.money.bill import Bill
+from studio.farm.money.ledger import Ledger
+from studio.farm.seen.states import Detail, JobState
 from studio.ui import bars, theme
 from studio.ui import farm_words as words
 from studio.ui.i18n import say, tr, translated

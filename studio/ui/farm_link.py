@@ -17,16 +17,16 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 from studio.commands.farm import author_of
 from studio.commands.studio import Studio, Update
 from studio.errors import StudioError
-from studio.farm import known
 from studio.farm.model import JobId
-from studio.farm.states import JobState, News, StoreState
-from studio.farm.watch import FarmWatch
+from studio.farm.seen import known
+from studio.farm.seen.states import JobState, News, StoreState
+from studio.farm.seen.watch import FarmWatch
 from studio.ui import farm_words, theme
 from studio.ui.bridge import Bridge
 from studio.ui.i18n import tr
 
 if TYPE_CHECKING:
-    from studio.farm.credits import Author
+    from studio.farm.trust.credits import Author
 
 _BEGIN_MS = 3000
 _TRAY_MS = 15_000  # that the desktop shows a message

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 from studio.commands.registry import N_
-from studio.farm.states import NodeState
+from studio.farm.seen.states import NodeState
 from studio.ui import farm_words as words
 from studio.ui import theme
 from studio.ui.farm_log import frame_of

@@ -1,8 +1,8 @@
 """The farm panel: jobs of many machines, watched and lived with from one place.
 
-What is shown is read from the stores of the jobs, again and again, by threads (`studio.farm.watch`); nothing here waits
-for one. What is wanted of a job goes through the commands `farm.*`, which leave it in the job's store for whoever works
-there. Closing the panel, or the lid, stops nothing: what was missed is seen, and told, the next time.
+What is shown is read from the stores of the jobs, again and again, by threads (`studio.farm.seen.watch`); nothing here
+waits for one. What is wanted of a job goes through the commands `farm.*`, which leave it in the job's store for whoever
+works there. Closing the panel, or the lid, stops nothing: what was missed is seen, and told, the next time.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from PySide6.QtWidgets import (
 
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
-from studio.farm import known
-from studio.farm.states import Detail, FrameState, JobState, StoreState
+from studio.farm.seen import known
+from studio.farm.seen.states import Detail, FrameState, JobState, StoreState
 from studio.ui import bars, farm_jobs, theme
 from studio.ui import farm_words as words
 from studio.ui.farm_empty import EmptyPage

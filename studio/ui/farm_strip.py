@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QListView, QMenu
 
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
-from studio.farm.states import Detail, FrameState, JobState
+from studio.farm.seen.states import Detail, FrameState, JobState
 from studio.render import reel
 from studio.ui import theme
 from studio.ui.farm_frames import FRAME, FrameDelegate, FrameModel

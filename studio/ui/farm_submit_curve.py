@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPol
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.commands.registry import N_
-from studio.farm.quote import Span
+from studio.farm.money.quote import Span
 from studio.ui import theme
 from studio.ui.farm_submit_rows import PREFIX
 from studio.ui.i18n import say, tr

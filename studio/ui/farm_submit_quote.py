@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QS
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.errors import Cancelled, StudioError
-from studio.farm import estimate as estimating
 from studio.farm.asking import prices_of
-from studio.farm.estimate import COUNTS, Estimate
-from studio.farm.prices import money
-from studio.farm.quote import Probe
+from studio.farm.money import estimate as estimating
+from studio.farm.money.estimate import COUNTS, Estimate
+from studio.farm.money.prices import money
+from studio.farm.money.quote import Probe
 from studio.farm.submission import Submission
 from studio.farm.wish import FarmWish
 from studio.scene.scene import Scene
@@ -27,7 +27,7 @@ from studio.ui.number_edit import Range
 from studio.ui.panel import Desk
 
 _USUAL_NODES = 16
-# What a quote leaves out, as `studio.farm.quote` says it.
+# What a quote leaves out, as `studio.farm.money.quote` says it.
 LEFT_OUT = (
     N_("sending the project"),
     N_("waiting for nodes that others use"),

@@ -8,7 +8,7 @@ from PySide6.QtGui import QIcon
 
 from studio.commands.registry import N_
 from studio.farm.model import Event
-from studio.farm.states import JobState, News
+from studio.farm.seen.states import JobState, News
 from studio.ui import theme
 from studio.ui.i18n import tr
 from studio.ui.queue_model import duration

@@ -14,11 +14,11 @@ from studio.commands.face import Headless
 from studio.commands.preferences import Preferences, load_preferences
 from studio.commands.studio import Studio
 from studio.errors import UsageError
-from studio.farm import known
 from studio.farm.host import Crew
 from studio.farm.jobs import RenderJob
 from studio.farm.orders import wished_of
 from studio.farm.request import remember
+from studio.farm.seen import known
 from studio.farm.session import standing
 from studio.farm.store import Store, open_store
 from studio.farm.wish import FarmSettings, FarmWish

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from studio.farm.cas import blob_key
-from studio.farm.journal import Journal
-from studio.farm.manifest import BundleFile, Layout, Manifest, bundle_key, digest_of, encoded, layout_key
+from studio.farm.bundles.cas import blob_key
+from studio.farm.bundles.journal import Journal
+from studio.farm.bundles.manifest import BundleFile, Layout, Manifest, bundle_key, digest_of, encoded, layout_key
+from studio.farm.bundles.transfer import Upload, upload
 from studio.farm.store import Store
-from studio.farm.transfer import Upload, upload
 
 MIB = 1 << 20
 

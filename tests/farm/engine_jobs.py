@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio.farm.bundle import make_bundle
+from studio.farm.bundles.bundle import make_bundle
 from studio.farm.jobs import RenderJob, claimed, read_job
 from studio.farm.merge import merged
 from studio.farm.model import JobSpec, Needs, Piece

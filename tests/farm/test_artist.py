@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from studio.errors import BadAsset, Unsupported, UsageError
-from studio.farm import artist
 from studio.farm.jobs import RenderJob, job_key, read_job
 from studio.farm.node import FarmNode
 from studio.farm.service import Service
-from studio.farm.signing import Key, Member, Roster
 from studio.farm.store import Store, open_store
 from studio.farm.submission import Submission, plan_job, send_scene, submit_job
+from studio.farm.trust import artist
+from studio.farm.trust.signing import Key, Member, Roster
 from studio.render.device import DeviceInfo
 from studio.render.settings import RenderSettings
 from studio.scene.project import save_project

@@ -13,11 +13,11 @@ import pytest
 
 import studio
 from studio.errors import BadAsset, Cancelled, CannotWrite
-from studio.farm import transfer
-from studio.farm.bundle import NodeCache, make_bundle, read_manifest, send_bundle
-from studio.farm.cas import blob_key, digest_of
-from studio.farm.journal import Journal
-from studio.farm.manifest import index_key
+from studio.farm.bundles import transfer
+from studio.farm.bundles.bundle import NodeCache, make_bundle, read_manifest, send_bundle
+from studio.farm.bundles.cas import blob_key, digest_of
+from studio.farm.bundles.journal import Journal
+from studio.farm.bundles.manifest import index_key
 from studio.farm.store import Store, open_store
 from studio.scene.geometry import make_image
 from studio.scene.project import save_project, save_version

@@ -16,10 +16,10 @@ import pytest
 
 import studio
 from studio.errors import BadAsset, CannotWrite
-from studio.farm import node_cache
-from studio.farm.bundle import NodeCache, send_bundle
-from studio.farm.cas import Blobs, blob_key, digest_of
-from studio.farm.manifest import BundleFile
+from studio.farm.bundles import node_cache
+from studio.farm.bundles.bundle import NodeCache, send_bundle
+from studio.farm.bundles.cas import Blobs, blob_key, digest_of
+from studio.farm.bundles.manifest import BundleFile
 from studio.farm.store import Store, open_store
 from studio.render.queue_store import locked
 from studio.scene.project import save_project
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FETCH = """
 import sys
 from pathlib import Path
-from studio.farm.bundle import NodeCache
+from studio.farm.bundles.bundle import NodeCache
 from studio.farm.store import open_store
 cache = NodeCache(Path(sys.argv[1]), floor=0)
 print(cache.fetch(open_store(sys.argv[2]), sys.argv[3]), flush=True)

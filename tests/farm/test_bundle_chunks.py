@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.farm.cas import digest_of, digest_of_file
-from studio.farm.chunks import FROM, LEAST, MOST, WHOLE_MOST, cut, is_cut
+from studio.farm.bundles.cas import digest_of, digest_of_file
+from studio.farm.bundles.chunks import FROM, LEAST, MOST, WHOLE_MOST, cut, is_cut
 from tests.farm.bundle_files import MIB, noise
 
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset, CannotWrite, StudioError
-from studio.farm.bundle import NodeCache, read_manifest
-from studio.farm.cas import blob_key, digest_of
-from studio.farm.manifest import BundleFile, Layout, bundle_key, layout_key
+from studio.farm.bundles.bundle import NodeCache, read_manifest
+from studio.farm.bundles.cas import blob_key, digest_of
+from studio.farm.bundles.manifest import BundleFile, Layout, bundle_key, layout_key
 from studio.farm.store import Store, open_store
 from tests.farm.bundle_files import put_blob, put_bundle
 from tests.farm.faulty_store import faulty
@@ -120,13 +120,13 @@ def test_a_bundle_larger_than_the_disk_or_the_cache_is_refused_before_it_is_fetc
 
 
 def test_a_bundle_of_too_many_files_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.farm.manifest.MOST_FILES", 100)
+    monkeypatch.setattr("studio.farm.bundles.manifest.MOST_FILES", 100)
     files = tuple(BundleFile(path=f"f{i}", size=10, hash=HASH) for i in range(101))
     assert "more than 100 files" in refused(store, put_bundle(store, files), tmp_path)
 
 
 def test_a_manifest_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.farm.manifest.LARGEST_MANIFEST", 1000)
+    monkeypatch.setattr("studio.farm.bundles.manifest.LARGEST_MANIFEST", 1000)
     store, bucket = faulty()
     text = b" " * 100_000
     store.put(bundle_key(digest_of(text)), text)

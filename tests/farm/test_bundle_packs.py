@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.farm.cas import digest_of
-from studio.farm.packs import LEAST, MADE_OF, MOST, MOST_SMALL, SMALL, USUAL, entries_of, plan, runs
+from studio.farm.bundles.cas import digest_of
+from studio.farm.bundles.packs import LEAST, MADE_OF, MOST, MOST_SMALL, SMALL, USUAL, entries_of, plan, runs
 
 
 def names(count: int, *, of: str = "file") -> list[str]:

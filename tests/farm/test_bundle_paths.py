@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.farm.bundle_paths import clash, fault_of, is_secret
+from studio.farm.bundles.paths import clash, fault_of, is_secret
 
 HOSTILE = [
     "", ".", "..", "/etc/passwd", "//host/share/x", "\\\\host\\share\\x", "C:/x", "c:x", "a/../../b", "a/..", "../a",

@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from studio.cli import main
 from studio.errors import BadAsset, Unsupported, UsageError
-from studio.farm import credits, provenance
-from studio.farm.cas import digest_of
-from studio.farm.credits import Author, make_certificate, read_author
+from studio.farm.bundles.cas import digest_of
+from studio.farm.bundles.manifest import read_manifest
 from studio.farm.jobs import RenderJob, claimed, job_key
-from studio.farm.manifest import read_manifest
 from studio.farm.model import Event
-from studio.farm.provenance import read_credentials, sidecar_of, signature_of
 from studio.farm.results import Collector
 from studio.farm.store import Store, open_store
 from studio.farm.submission import look_of
+from studio.farm.trust import credits, provenance
+from studio.farm.trust.credits import Author, make_certificate, read_author
+from studio.farm.trust.provenance import read_credentials, sidecar_of, signature_of
 from tests.farm.results_of import deliver_all, job_in
 
 pytest.importorskip("c2pa", reason="c2pa-python is not installed")

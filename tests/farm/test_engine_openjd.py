@@ -12,7 +12,7 @@ import pytest
 
 from studio.command_line.values import sample_range
 from studio.errors import Unsupported, UsageError
-from studio.farm.bundle import make_bundle
+from studio.farm.bundles.bundle import make_bundle
 from studio.farm.engines.engine import Ref, engines, progress
 from studio.farm.engines.manager_plan import PARTS, faults, harvest, plan, range_text
 from studio.farm.engines.openjd import OpenJdEngine, parameter_values, template

@@ -21,19 +21,19 @@ from hypothesis import strategies as st
 from obstore.exceptions import AlreadyExistsError
 
 from studio.errors import BadAsset, CannotWrite, StudioError, Unsupported, UsageError
-from studio.farm import gate as gate_module
-from studio.farm.bundle import NodeCache, make_bundle
-from studio.farm.cas import blob_key, digest_of
-from studio.farm.gate import BLOCK, Gate, GateBucket, Refused
+from studio.farm.bundles.bundle import NodeCache, make_bundle
+from studio.farm.bundles.cas import blob_key, digest_of
+from studio.farm.bundles.journal import Journal
+from studio.farm.bundles.manifest import bundle_key, layout_key, read_layout, read_manifest
+from studio.farm.bundles.transfer import upload
 from studio.farm.jobs import RenderJob, claim, claimed, job_key, part_key, write_job
-from studio.farm.journal import Journal
-from studio.farm.manifest import bundle_key, layout_key, read_layout, read_manifest
 from studio.farm.model import JobSpec, Lease, Needs, NodeInfo, Piece, Report, Result
 from studio.farm.node import FarmNode
 from studio.farm.policy import Policy
 from studio.farm.service import Service
 from studio.farm.store import Objects, Patience, Store, open_store
-from studio.farm.transfer import upload
+from studio.farm.trust import gate as gate_module
+from studio.farm.trust.gate import BLOCK, Gate, GateBucket, Refused
 from studio.farm.verify import largest_part
 from studio.farm.wire import Forbidden, Guest, Remote, Server, Stranger
 from studio.render.device import DeviceInfo

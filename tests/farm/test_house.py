@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 
 from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.farm import inspection as inspection_module
 from studio.farm import session
 from studio.farm.desk import Forbidden
 from studio.farm.house import House, open_house
-from studio.farm.inspection import Inspection, Looks, read_reputations, secret_of
 from studio.farm.jobs import RenderJob, claimed, part_key, withdraw
 from studio.farm.merge import merged
 from studio.farm.model import Event, JobSpec, Lease, Needs, NodeInfo, Range, Result, Usage
+from studio.farm.money.prices import MILLION, PriceList, Row
 from studio.farm.orders import JobOrder, give_order
 from studio.farm.policy import Policy
-from studio.farm.prices import MILLION, PriceList, Row
-from studio.farm.signing import Key, enrolment, signed
 from studio.farm.store import Store, open_store
-from studio.farm.trust import Reputation, TrustPolicy, detection
+from studio.farm.trust import inspection as inspection_module
+from studio.farm.trust.inspection import Inspection, Looks, read_reputations, secret_of
+from studio.farm.trust.inspector import Reputation, TrustPolicy, detection
+from studio.farm.trust.signing import Key, enrolment, signed
 from studio.farm.verify import digest_of
 from studio.render.film import Film
 from studio.render.partial import write_partial

@@ -20,21 +20,21 @@ import pytest
 
 import studio
 from studio.errors import BadAsset, CannotWrite, StudioError, Unsupported, UsageError
-from studio.farm import hatch as hatches
-from studio.farm import keeper as keepers
-from studio.farm.bundle import NodeCache
+from studio.farm.bundles.bundle import NodeCache
 from studio.farm.desk import Forbidden, Stranger
-from studio.farm.envoy import Envoy
-from studio.farm.gate import Gate, GateBucket
-from studio.farm.hatch import HAS_UNIX, Handed, Hatch, Inside, UnixConnection
 from studio.farm.jobs import RenderJob, part_key
-from studio.farm.keeper import Keeper
 from studio.farm.model import JobSpec, Lease, NodeInfo, Order, Piece, Report, Result, Usage
 from studio.farm.node import FarmNode
-from studio.farm.sandbox import Sandbox, find_sandbox
 from studio.farm.service import Service
-from studio.farm.signing import Key, Member, check_signature, signed
 from studio.farm.store import Patience, Store, open_store
+from studio.farm.trust import hatch as hatches
+from studio.farm.trust import keeper as keepers
+from studio.farm.trust.envoy import Envoy
+from studio.farm.trust.gate import Gate, GateBucket
+from studio.farm.trust.hatch import HAS_UNIX, Handed, Hatch, Inside, UnixConnection
+from studio.farm.trust.keeper import Keeper
+from studio.farm.trust.sandbox import Sandbox, find_sandbox
+from studio.farm.trust.signing import Key, Member, check_signature, signed
 from studio.farm.verify import largest_part
 from studio.farm.wire import Remote, Server
 from studio.farm.work import WorkOrder

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset, CannotWrite, StudioError, Unsupported, UsageError
-from studio.farm.ledger import Ledger, Posting, UsageRow
+from studio.farm.money.ledger import Ledger, Posting, UsageRow
 
 USAGE = UsageRow(key="c1", job="j", unit="f1/0-8", attempt=7, node="n", t0=0, t1=5_000_000, core_s=5_000_000)
 
@@ -224,7 +224,7 @@ def test_a_crash_at_any_statement_leaves_whole_entries_and_the_rest_can_follow(t
 _KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
-from studio.farm.ledger import Ledger, Posting
+from studio.farm.money.ledger import Ledger, Posting
 
 left = int(sys.argv[2])
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from studio.farm import live, live_desk
 from studio.farm.jobs import job_ids, read_job, write_job
-from studio.farm.live import NO_COORDINATOR, NO_NODES, Borrower, Loan, Wanted
-from studio.farm.live_desk import Wish, read_stand, write_wish
+from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, Borrower, Loan, Wanted
+from studio.farm.live import borrower as live
+from studio.farm.live import desk as live_desk
+from studio.farm.live.desk import Wish, read_stand, write_wish
 from studio.farm.model import JobSpec, Piece
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
@@ -107,7 +108,7 @@ class Scenes(dict[str, Scene]):
     """Bundles as nodes find them; each is read when it is asked for."""
 
     def __init__(self, store: Store, cache: Path) -> None:
-        from studio.farm.bundle import NodeCache
+        from studio.farm.bundles.bundle import NodeCache
 
         self._store, self._cache = store, NodeCache(cache)
 

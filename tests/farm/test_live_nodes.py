@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.farm.live import Borrower, Wanted
+from studio.farm.live.borrower import Borrower, Wanted
 from studio.farm.local import LocalFarm
 from studio.render.film import Film
 from studio.render.interactive import InteractiveRender

@@ -19,9 +19,8 @@ import numpy as np
 import pytest
 
 from studio.errors import CannotWrite
-from studio.farm.bundle import NodeCache, make_bundle
+from studio.farm.bundles.bundle import NodeCache, make_bundle
 from studio.farm.house import House, open_house
-from studio.farm.inspection import Darkroom
 from studio.farm.jobs import RenderJob, claimed, read_job
 from studio.farm.local import LocalFarm, start_node
 from studio.farm.merge import merged
@@ -30,7 +29,8 @@ from studio.farm.node import FarmNode
 from studio.farm.policy import Policy
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
-from studio.farm.trust import TrustPolicy
+from studio.farm.trust.inspection import Darkroom
+from studio.farm.trust.inspector import TrustPolicy
 from studio.farm.wire import Server
 from studio.farm.work import WorkOrder
 from studio.render.film import Film

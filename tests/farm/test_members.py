@@ -14,13 +14,13 @@ import pytest
 
 from studio.cli import main
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
-from studio.farm.keys import read_roster
-from studio.farm.members import TOKEN_LIFE_S, Members, house_folder
-from studio.farm.membership import enrol_here, kept_membership
 from studio.farm.model import NodeInfo
 from studio.farm.service import Service
-from studio.farm.signing import CODE_LIFE_S, Key, Untrusted, enrolment
 from studio.farm.store import open_store
+from studio.farm.trust.keys import read_roster
+from studio.farm.trust.members import TOKEN_LIFE_S, Members, house_folder
+from studio.farm.trust.membership import enrol_here, kept_membership
+from studio.farm.trust.signing import CODE_LIFE_S, Key, Untrusted, enrolment
 from studio.farm.wire import Guest, Remote, Server
 
 HOUSE = "the token of the house itself"

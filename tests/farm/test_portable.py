@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from studio.errors import BadAsset
-from studio.farm.bundle import NodeCache, read_manifest, send_bundle
-from studio.farm.portable import bare, faults_of, named_homes, outside, portable
+from studio.farm.bundles.bundle import NodeCache, read_manifest, send_bundle
+from studio.farm.bundles.portable import bare, faults_of, named_homes, outside, portable
 from studio.farm.preflight import preflight
 from studio.farm.request import hand_in
 from studio.farm.store import Store, open_store

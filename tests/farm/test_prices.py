@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from studio.errors import BadAsset, UsageError
 from studio.farm.model import NodeInfo, Usage
-from studio.farm.prices import (
+from studio.farm.money.prices import (
     PriceList,
     Quantities,
     Row,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from studio.errors import BadAsset, CannotWrite, Unsupported
-from studio.farm.provenance import (
+from studio.farm.trust.provenance import (
     Credit,
     Share,
     Signature,

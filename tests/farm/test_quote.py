@@ -11,8 +11,8 @@ import pytest
 
 from studio.errors import UsageError
 from studio.farm.model import NodeInfo
-from studio.farm.prices import MILLION, PriceList, Row
-from studio.farm.quote import Measured, Pilot, Probe, Request, pilot, quote, sentences, simulated_s, wall_s
+from studio.farm.money.prices import MILLION, PriceList, Row
+from studio.farm.money.quote import Measured, Pilot, Probe, Request, pilot, quote, sentences, simulated_s, wall_s
 from studio.farm.simulate import Costs
 
 PRICES = PriceList(version="2026-1", currency="EUR", rows={"": Row(core_hour=20_000)})

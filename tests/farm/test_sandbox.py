@@ -16,10 +16,10 @@ import pytest
 
 import studio
 from studio.errors import Unsupported, UsageError
-from studio.farm import sandbox as sandboxes
 from studio.farm.local import walls_of
-from studio.farm.sandbox import Sandbox, find_sandbox, sandboxed
-from studio.farm.walls import Walls, environment, installation, plain
+from studio.farm.trust import sandbox as sandboxes
+from studio.farm.trust.sandbox import Sandbox, find_sandbox, sandboxed
+from studio.farm.trust.walls import Walls, environment, installation, plain
 from studio.farm.work import WorkOrder
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sandboxes are Linux's")
@@ -375,7 +375,7 @@ def test_inside_there_are_no_rights_and_no_way_to_new_ones(escape: dict[str, Any
 ORPHAN = """
 import subprocess, sys, time
 from pathlib import Path
-from studio.farm.sandbox import Walls, find_sandbox
+from studio.farm.trust.sandbox import Walls, find_sandbox
 walls = Walls(writable=(Path(sys.argv[1]),))
 inside = [sys.executable, "-I", "-S", "-c", "import time; print('up', flush=True); time.sleep(600)"]
 process = subprocess.Popen(find_sandbox().command(inside, walls), stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from studio.errors import CannotWrite, UsageError
 from studio.farm.coordinator import Coordinator
-from studio.farm.ledger import Ledger
 from studio.farm.model import Event, JobSpec, Lease, NodeInfo, Piece, Report, Result, Usage
+from studio.farm.money.ledger import Ledger
+from studio.farm.money.prices import MILLION, PriceList, Row
+from studio.farm.money.settlement import Settlement, replay
 from studio.farm.policy import Policy
-from studio.farm.prices import MILLION, PriceList, Row
-from studio.farm.settlement import Settlement, replay
 from tests.farm.test_ledger import quick
 
 PRICES = PriceList(version="1", currency="EUR", rows={"": Row(core_hour=3600 * MILLION)}, fee=100_000)  # 1 EUR a second

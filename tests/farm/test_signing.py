@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset, CannotWrite, StudioError, Unsupported, UsageError
-from studio.farm.canonical import canonical, number_text
 from studio.farm.jobs import RenderJob, job_key
-from studio.farm.keys import keep_key, kept_key, read_key, read_roster, write_key, write_roster
 from studio.farm.model import JobSpec, Lease, NodeInfo, Piece, Result, Usage
 from studio.farm.service import Service
-from studio.farm.signing import (
+from studio.farm.store import open_store
+from studio.farm.trust.canonical import canonical, number_text
+from studio.farm.trust.keys import keep_key, kept_key, read_key, read_roster, write_key, write_roster
+from studio.farm.trust.signing import (
     Key,
     Member,
     Roster,
@@ -38,7 +39,6 @@ from studio.farm.signing import (
     result_body,
     signed,
 )
-from studio.farm.store import open_store
 from studio.render.settings import RenderSettings
 
 NOW = 1_800_000_000.0

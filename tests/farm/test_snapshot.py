@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from studio.errors import CannotWrite
-from studio.farm.collect import scene_files
-from studio.farm.snapshot import laid_out, plain_scene
+from studio.farm.bundles.collect import scene_files
+from studio.farm.bundles.snapshot import laid_out, plain_scene
 from studio.scene.project import SCENE, load_project, save_project
 from tests.render.stage import stage
 

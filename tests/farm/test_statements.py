@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from studio.errors import CannotWrite, UsageError
-from studio.farm.ledger import Entry, hash_of
-from studio.farm.statements import export_csv, export_json, invoice, invoice_html, invoice_text
+from studio.farm.money.ledger import Entry, hash_of
+from studio.farm.money.statements import export_csv, export_json, invoice, invoice_html, invoice_text
 from tests.farm.test_settlement import EUR, Farm, render_all
 
 

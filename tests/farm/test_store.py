@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from obstore.exceptions import GenericError, PermissionDeniedError
 
 from studio.errors import BadAsset, CannotWrite, Unsupported, UsageError
-from studio.farm.bundle import NodeCache
-from studio.farm.cas import blob_key, digest_of
+from studio.farm.bundles.bundle import NodeCache
+from studio.farm.bundles.cas import blob_key, digest_of
 from studio.farm.store import Store, open_store
 from tests.farm.bundle_files import content, make_files, send, some_files
 from tests.farm.faulty_store import Faults, FaultyBucket, faulty, hasty

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import BadAsset, CannotWrite
-from studio.farm.bundle import NodeCache
+from studio.farm.bundles.bundle import NodeCache
 from studio.farm.store import Store, open_store
 from tests.farm.bundle_files import MIB, content, make_files, noise, send, some_files
 from tests.farm.fake_s3 import FakeS3

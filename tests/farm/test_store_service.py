@@ -14,7 +14,7 @@ import pytest
 
 from studio.errors import BadAsset, CannotWrite, StudioError
 from studio.farm import service as service_module
-from studio.farm.cas import digest_of
+from studio.farm.bundles.cas import digest_of
 from studio.farm.jobs import RenderJob, claimed, part_key
 from studio.farm.model import JobSpec, Lease, NodeInfo, NodeRows, Piece, Report, Result
 from studio.farm.policy import Policy

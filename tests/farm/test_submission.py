@@ -11,7 +11,7 @@ import pytest
 from studio.assets.gltf.writer import save_gltf
 from studio.assets.load import load_scene
 from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.farm.bundle import read_manifest
+from studio.farm.bundles.bundle import read_manifest
 from studio.farm.jobs import RenderJob, job_key, read_job
 from studio.farm.store import Store, open_store
 from studio.farm.submission import (

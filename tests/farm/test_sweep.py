@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.farm import transfer
-from studio.farm.bundle import NodeCache
-from studio.farm.cas import digest_of
+from studio.farm.bundles import transfer
+from studio.farm.bundles.bundle import NodeCache
+from studio.farm.bundles.cas import digest_of
 from studio.farm.jobs import RenderJob, claim, claimed, job_ids, job_key, part_key, read_job, write_job
 from studio.farm.model import JobSpec, Piece, Result
 from studio.farm.orders import JobOrder, give_order

@@ -18,20 +18,11 @@ from hypothesis import strategies as st
 
 from studio.errors import BadAsset, CannotWrite, DeviceFault
 from studio.farm.jobs import RenderJob, claimed, part_key
-from studio.farm.likeness import (
-    BLOCK,
-    Forged,
-    block_z,
-    check_plausible,
-    check_same,
-    contradicted,
-    strangeness,
-)
 from studio.farm.merge import merged
 from studio.farm.model import JobSpec, Lease, NodeInfo, Piece, Range, Result
 from studio.farm.service import Service
 from studio.farm.store import open_store
-from studio.farm.trust import (
+from studio.farm.trust.inspector import (
     Check,
     Inspector,
     Reputation,
@@ -42,6 +33,15 @@ from studio.farm.trust import (
     chosen,
     detection,
     rate_of,
+)
+from studio.farm.trust.likeness import (
+    BLOCK,
+    Forged,
+    block_z,
+    check_plausible,
+    check_same,
+    contradicted,
+    strangeness,
 )
 from studio.farm.verify import digest_of, plain_settings
 from studio.render.film import UNIT_EXPONENT, Channel, Crop, Film, in_half

@@ -12,17 +12,18 @@ import msgspec
 import pytest
 
 from studio.errors import CannotWrite, UsageError
-from studio.farm import known, session
-from studio.farm.bill import Books
+from studio.farm import session
 from studio.farm.jobs import RenderJob, job_key
-from studio.farm.ledger import Ledger, Posting, UsageRow
 from studio.farm.model import NodeRow, NodeRows
+from studio.farm.money.bill import Books
+from studio.farm.money.ledger import Ledger, Posting, UsageRow
 from studio.farm.orders import ALIVE_S, beat, end_beat
 from studio.farm.results import Collector, Notes, read_notes, save_notes
+from studio.farm.seen import known
+from studio.farm.seen.states import JobState, StoreState
+from studio.farm.seen.watch import ALONE_S, HIDDEN_S, LIST_S, LONGEST_S, SEEN_S, FarmWatch, JobWatch
 from studio.farm.session import job_folder
-from studio.farm.states import JobState, StoreState
 from studio.farm.store import Patience, Store, open_store
-from studio.farm.watch import ALONE_S, HIDDEN_S, LIST_S, LONGEST_S, SEEN_S, FarmWatch, JobWatch
 from studio.render.finish import Look
 from tests.farm.faulty_store import Faults, FaultyBucket
 from tests.farm.results_of import deliver, job_in

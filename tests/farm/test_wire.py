@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from studio.errors import BadAsset, CannotWrite, UsageError
-from studio.farm.guests import LONGEST_ID
 from studio.farm.model import Lease, NodeInfo, Order, Report, Result
-from studio.farm.signing import Key, Statement, Untrusted, enrolment
+from studio.farm.trust.guests import LONGEST_ID
+from studio.farm.trust.signing import Key, Statement, Untrusted, enrolment
 from studio.farm.wire import (
     LARGEST_BODY,
     LARGEST_ENROLMENT,

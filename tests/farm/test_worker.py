@@ -16,14 +16,14 @@ import pytest
 
 from studio.cli import main
 from studio.command_line import farm_worker
-from studio.farm import keeper as keepers
-from studio.farm.gate import Gate
-from studio.farm.hatch import HAS_UNIX
-from studio.farm.members import Members
-from studio.farm.membership import enrol_here
-from studio.farm.sandbox import Sandbox
 from studio.farm.service import Service
 from studio.farm.store import open_store
+from studio.farm.trust import keeper as keepers
+from studio.farm.trust.gate import Gate
+from studio.farm.trust.hatch import HAS_UNIX
+from studio.farm.trust.members import Members
+from studio.farm.trust.membership import enrol_here
+from studio.farm.trust.sandbox import Sandbox
 from studio.farm.wire import Server
 from studio.farm.work import WorkOrder
 

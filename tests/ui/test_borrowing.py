@@ -9,8 +9,8 @@ import pytest
 
 from studio.commands.studio import Studio
 from studio.errors import CannotWrite
-from studio.farm import known
-from studio.farm.live import NO_NODES, Loan, Wanted
+from studio.farm.live.borrower import NO_NODES, Loan, Wanted
+from studio.farm.seen import known
 from studio.render.live_frame import LiveFrame
 from studio.render.live_share import Offer
 from studio.render.settings import RenderSettings

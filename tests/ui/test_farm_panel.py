@@ -20,13 +20,14 @@ from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from studio.commands.preferences import Preferences
-from studio.farm import known, session
+from studio.farm import session
 from studio.farm.jobs import RenderJob, job_key
-from studio.farm.ledger import Ledger, Posting, UsageRow
 from studio.farm.model import Event, NodeRow, NodeRows
+from studio.farm.money.ledger import Ledger, Posting, UsageRow
 from studio.farm.orders import beat, end_beat, orders_after, wished
 from studio.farm.results import Notes, save_notes
-from studio.farm.states import FrameState, JobState, NodeState
+from studio.farm.seen import known
+from studio.farm.seen.states import FrameState, JobState, NodeState
 from studio.farm.store import Store, open_store
 from studio.render.finish import Look
 from studio.render.reel import Stills

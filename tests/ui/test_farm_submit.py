@@ -26,11 +26,12 @@ from studio.cli import main
 from studio.commands import farm
 from studio.commands.preferences import Preferences, preferences_file
 from studio.errors import Cancelled
-from studio.farm import estimate as estimating
-from studio.farm import known, sending
-from studio.farm import quote as quoting
+from studio.farm import sending
+from studio.farm.bundles.node_cache import NodeCache
 from studio.farm.jobs import RenderJob, job_ids, read_job
-from studio.farm.node_cache import NodeCache
+from studio.farm.money import estimate as estimating
+from studio.farm.money import quote as quoting
+from studio.farm.seen import known
 from studio.farm.store import open_store
 from studio.farm.wish import FarmWish
 from studio.scene.project import fingerprint, load_project, save_project

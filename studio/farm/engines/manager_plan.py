@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
+from studio.farm.bundles.node_cache import NodeCache
 from studio.farm.engines.engine import trust_fault
 from studio.farm.jobs import RenderJob, claimed, holder, part_key
 from studio.farm.model import Piece, Result
-from studio.farm.node_cache import NodeCache
 from studio.farm.store import Store
 from studio.farm.verify import check_partial, digest_of
 from studio.render.device import cache_root

@@ -2,8 +2,8 @@
 
 The coordinator is an actor on the head. A node is the same process as everywhere (`studio.farm.work`), so kernels and
 scenes stay warm from unit to unit, and a driver that crashes takes a process with it and no actor. It speaks to its
-keeper (`studio.farm.keeper`) over a socket of its own machine, who hands every verb on to the coordinator through Ray:
-between machines there is no port but the cluster's own, with the cluster's own token and TLS. Nothing but bytes
+keeper (`studio.farm.trust.keeper`) over a socket of its own machine, who hands every verb on to the coordinator through
+Ray: between machines there is no port but the cluster's own, with the cluster's own token and TLS. Nothing but bytes
 crosses, so nobody unpickles records of ours. Frames never go through Ray; nodes write them to the store.
 
 Both are restarted by Ray without end. A coordinator that begins anew reads the store and has a new generation; a node
@@ -22,9 +22,9 @@ from studio.errors import CannotWrite
 from studio.farm.desk import FarDesk, answered
 from studio.farm.engines.ray_jobs import DriverOrder
 from studio.farm.jobs import read_job
-from studio.farm.keeper import Keeper
 from studio.farm.service import Service
 from studio.farm.store import open_store
+from studio.farm.trust.keeper import Keeper
 from studio.farm.work import WorkOrder
 
 MOST_RESTARTS = 20  # of the process of a node, within an hour

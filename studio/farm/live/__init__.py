@@ -1,0 +1,1 @@
+"""Nodes that a live view borrows."""

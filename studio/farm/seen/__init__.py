@@ -1,0 +1,1 @@
+"""How a farm and its jobs stand, for whoever watches."""

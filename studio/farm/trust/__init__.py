@@ -1,0 +1,1 @@
+"""Who may come in, what they may see, and what of theirs counts."""
