@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from studio.farm.jobs import job_ids, read_job, write_job
-from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, Borrower, Loan, Wanted
 from studio.farm.live import borrower as live
 from studio.farm.live import desk as live_desk
+from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, Borrower, Loan, Wanted
 from studio.farm.live.desk import Wish, read_stand, write_wish
 from studio.farm.model import JobSpec, Piece
 from studio.farm.service import Service
