@@ -337,7 +337,7 @@ class Constants:
     unit_s: float  # of every other one
 
 
-def constants(events: list[Event], service: Service, job: RenderJob, nodes: int) -> Constants:
+def constants(events: list[Event], service: Service, job: RenderJob) -> Constants:
     """The constants of a run whose nodes were there when it began."""
     results = {result.key: result for result in service.coordinator.results(job.spec.id, 0)}
     begun: dict[int, float] = {}
@@ -352,7 +352,7 @@ def constants(events: list[Event], service: Service, job: RenderJob, nodes: int)
             first.add(event.node)
             begun[event.attempt] = event.at
     rendered = sum(result.usage.render_s for result in results.values())
-    return Constants(rendered / job.spec.pieces[0].samples, statistics.fmean(loads), statistics.fmean(others))
+    return Constants(rendered / job.spec.pieces[0].count, statistics.fmean(loads), statistics.fmean(others))
 
 
 def foretold(job: RenderJob, nodes: int, known: Constants, *, crowding: float) -> float:
@@ -429,7 +429,7 @@ def sleeping(work: Path, project: Path, nodes: int, samples: int, name: str) -> 
             node.stop()
         for _, thread in running:
             thread.join()
-        known = constants(events, service, job, nodes)
+        known = constants(events, service, job)
     return took, events, (job, known)
 
 
@@ -459,7 +459,7 @@ def rendering(work: Path, project: Path, nodes: int, samples: int, name: str) ->
         farm.submit(job)
         farm.wait("hall")
         took = time.perf_counter() - begun
-        known = constants(events, farm.service, job, nodes)
+        known = constants(events, farm.service, job)
     return took, events, (job, known)
 
 

@@ -108,10 +108,13 @@ def _show(studio: Studio, panel: str) -> None:
 @command("farm.go_on", N_("Go on with farm jobs"), menu="Render", group=3, icon="play")
 def go_on(studio: Studio) -> None:
     """Go on with jobs that this machine worked at when the studio was left."""
-    host = host_of(studio)
+    host, wish = host_of(studio), wish_of(studio)
 
     def begin() -> int:
-        return sum(len(host.go_on(left)) for left, _ in host.left())
+        from studio.farm.sending import price_of
+
+        price = price_of(wish)  # a cap means nothing without
+        return sum(len(host.go_on(left, price=price)) for left, _ in host.left())
 
     def told(count: int) -> None:
         studio.tell("farm")
@@ -180,23 +183,27 @@ def _order(studio: Studio, job: str, place: str, kind: Any, *, value: int = 0) -
     from studio.farm.request import engine_of, store_at
     from studio.farm.seen import known
 
-    host = host_of(studio)
+    host, wish = host_of(studio), wish_of(studio)
 
     def give() -> None:
+        from studio.farm.sending import price_of
+
         store = store_at(place or known.own_store())
         found = session.find_job(store, _named(job))
         stands = session.standing(store, found)
         if stands.state == "done" or (stands.state == "cancelled" and kind in ("pause", "drain")):
             raise UsageError(f"the job {found.spec.id} is {stands.state}; there is nothing to {kind}")
         engine = engine_of(store, found.spec.id)
+        home = place or known.own_store()
+        own = engine[1].engine == LOCAL if engine is not None else home == known.own_store()
+        price = price_of(wish) if kind == "resume" and own else None  # a cap means nothing without
         session.order(store, found.spec.id, kind, value=value)
         if kind == "cancel" and engine is not None:
             engine[0].cancel(engine[1])
         if kind == "resume":
-            home = place or known.own_store()
-            own = engine[1].engine == LOCAL if engine is not None else home == known.own_store()
-            if own and not orders.works(store):
-                host.resume(home, found.spec.id)
+            # a crew of this studio knows the jobs alone that it was given
+            if own and (host.works_at(home) is not None or not orders.works(store)):
+                host.resume(home, found.spec.id, price=price)
             elif engine is not None and not own and engine[0].status(engine[1]).state in _GONE:
                 _again(store, engine)
 

@@ -6,6 +6,7 @@ texts and a slate are made of finished frames. What can be left out is, and is s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,7 @@ def place_of(wish: FarmWish) -> str:
     named = wish.store.strip()
     if named:
         if len(named) > 1 and "://" not in named:
-            return str(Path(named).expanduser())
+            return os.path.expanduser(str(Path(named)))
         return named
     if wish.where in (STORE, "ray"):
         raise UsageError("say where the store is: a folder, or a URL such as s3://bucket/farm, that all machines reach")
@@ -145,7 +146,7 @@ def prices_of(wish: FarmWish) -> PriceList | None:
     """The price list of a wish; None when it names none. Raises BadAsset."""
     if not wish.prices.strip():
         return None
-    path = Path(wish.prices).expanduser()
+    path = Path(os.path.expanduser(wish.prices))
     if not path.is_file():
         raise BadAsset(f"there is no price list {wish.prices[:200]!r}; check the path")
     return read_prices(path)

@@ -453,6 +453,11 @@ class Coordinator:
         """Whether a node has joined."""
         return node in self._nodes
 
+    def nodes_of(self, node: NodeId) -> list[NodeId]:
+        """The nodes of a node's machine that are here, in the order in which they joined first."""
+        maker = m.maker_of(node)
+        return [id_ for id_ in self._nodes if m.maker_of(id_) == maker]
+
     def foreign(self, number: int) -> bool:
         """Whether an attempt is of an earlier coordinator and was not adopted."""
         return number >> 40 != self._generation and number not in self._attempts

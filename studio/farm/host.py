@@ -18,12 +18,13 @@ from typing import Protocol
 
 import msgspec
 
-from studio.errors import CannotWrite, StudioError, UsageError
+from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
 from studio.farm import session
 from studio.farm.coordinator import Price
 from studio.farm.jobs import RenderJob, read_job
 from studio.farm.local import LocalFarm
 from studio.farm.model import Event, JobId, NodeInfo, Record
+from studio.farm.seen import known
 from studio.farm.service import Service
 from studio.farm.session import Standing, farm_folder
 from studio.farm.store import Store, open_store
@@ -53,7 +54,7 @@ class Farm(Protocol):
 
     @property
     def works(self) -> bool:
-        """Whether a node is alive."""
+        """Whether a node is alive, or will be started again."""
 
     def submit(self, job: RenderJob) -> None:
         """Take a job, or go on with it."""
@@ -130,10 +131,11 @@ class FarmHost:
             self._note(place, running)
             return running.crew
 
-    def resume(self, place: str, id_: JobId, crew: Crew | None = None) -> Crew:
-        """Go on with a job of the store, with the crew that it had here unless another is given."""
+    def resume(self, place: str, id_: JobId, crew: Crew | None = None, *, price: Price | None = None) -> Crew:
+        """Go on with a job of the store, with the crew that it had here unless another is given. Without a price it
+        costs nothing more, whatever its cap."""
         job = read_job(open_store(place), id_)
-        return self.send(place, job, crew or self.crew_of(place))
+        return self.send(place, job, crew or self.crew_of(place), price=price)
 
     def hold(self, place: str, crew: Crew) -> Crew:
         """Have a crew at work for a store for as long as a live view borrows it, until `release`; gives the crew."""
@@ -148,20 +150,21 @@ class FarmHost:
             if place in self._running:
                 self._running[place].holders = max(self._running[place].holders - 1, 0)
 
-    def go_on(self, left: Left) -> list[JobId]:
+    def go_on(self, left: Left, *, price: Price | None = None) -> list[JobId]:
         """Go on with what was left unfinished in a store; gives the jobs that are worked at now."""
         begun = []
         store = open_store(left.place)
         for id_ in left.jobs:
             try:
                 job = read_job(store, id_)
-            except StudioError:
+            except (BadAsset, UsageError):
                 continue  # it was removed meanwhile
             if session.standing(store, job).state not in _RESTS:
-                self.send(left.place, job, left.crew)
+                self.send(left.place, job, left.crew, price=price)
                 begun.append(id_)
         if not begun:
-            _write(left.place, None)
+            with self._lock:
+                _forget(left.place, set(left.jobs))
         return begun
 
     def _start(self, place: str, crew: Crew) -> _Running:
@@ -170,7 +173,7 @@ class FarmHost:
         if not 1 <= crew.nodes <= MOST_NODES:
             raise UsageError(f"this machine can have 1 to {MOST_NODES} nodes, not {crew.nodes}")
         running = self._running.get(place)
-        if running is not None and running.crew != crew and self._rests(running):
+        if running is not None and (_fell(running) or (running.crew != crew and self._rests(running))):
             self._end(place)
             running = None
         if running is None:
@@ -206,16 +209,23 @@ class FarmHost:
         """What was left unfinished on this machine and nobody works at now, with how it stands."""
         found = []
         for place, left in _read().items():
-            if self.works_at(place) is not None:
-                continue
+            with self._lock:
+                running = self._running.get(place)
+                here = set(running.jobs) if running is not None else set()
+            folder = known.folder_of(place)
+            if folder is not None and not folder.is_dir():
+                continue  # its disk is not there now, and nothing is made in its place
             try:
                 store = open_store(place)
-                stands = [session.standing(store, read_job(store, id_)) for id_ in left.jobs]
+                stands = [each for id_ in left.jobs if id_ not in here for each in _stands(store, id_)]
             except StudioError:
-                continue  # the store is not there now; it is asked the next time
-            stands = [each for each in stands if each.state not in _RESTS and not each.works]
-            if stands:
-                found.append((left, stands))
+                continue  # the store does not answer now; it is asked the next time
+            with self._lock, contextlib.suppress(CannotWrite):
+                _forget(place, set(left.jobs) - here - {each.id for each in stands if each.state not in _OVER})
+            # a coordinator that gives signs of life there may be this crew's, which knows nothing of the others
+            idle = [each for each in stands if each.state not in _RESTS and (running is not None or not each.works)]
+            if idle:
+                found.append((msgspec.structs.replace(left, jobs=tuple(each.id for each in idle)), idle))
         return found
 
     # --- minding -----------------------------------------------------------------------------------------------------
@@ -224,10 +234,12 @@ class FarmHost:
             self.look()
 
     def look(self) -> None:
-        """End crews that have had nothing to do for a while."""
+        """End crews that have had nothing to do for a while, and those whose nodes died again and again."""
         with self._lock:
             for place, running in list(self._running.items()):
-                if not self._rests(running):
+                if _fell(running):
+                    self._end(place)
+                elif not self._rests(running):
                     running.idle_since = 0.0
                 elif not running.idle_since:
                     running.idle_since = self._clock()
@@ -242,10 +254,16 @@ class FarmHost:
         return all(service.job(id_) is None or service.status(id_).state in _RESTS for id_ in running.jobs)
 
     def _note(self, place: str, running: _Running) -> None:
-        """Write down what is not finished; a disk that refuses costs the offer to go on, and nothing else."""
+        """Write down what is not finished, also of an earlier day; a disk that refuses costs the offer to go on, and
+        nothing else."""
         service = running.farm.service
+        before = _read().get(place)
+        earlier = set(before.jobs) - running.jobs if before is not None else set()
         going = tuple(
-            sorted(id_ for id_ in running.jobs if service.job(id_) is None or service.status(id_).state not in _OVER)
+            sorted(
+                {id_ for id_ in running.jobs if service.job(id_) is None or service.status(id_).state not in _OVER}
+                | earlier
+            )
         )
         with contextlib.suppress(CannotWrite):
             _write(place, Left(place=place, crew=running.crew, jobs=going) if going else None)
@@ -271,6 +289,11 @@ class FarmHost:
                 thread.join()
 
 
+def _fell(running: _Running) -> bool:
+    """Whether no node of a crew lives, or will be started again; one that a live view holds is left to it."""
+    return not running.farm.works and not running.holders
+
+
 # --- notes -----------------------------------------------------------------------------------------------------------
 def _file() -> Path:
     return farm_folder() / "host.json"
@@ -282,6 +305,23 @@ def _read() -> dict[str, Left]:
         return {left.place: left for left in msgspec.json.decode(_file().read_bytes(), type=list[Left])}
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
+
+
+def _stands(store: Store, id_: JobId) -> list[Standing]:
+    """How a job stands; nothing of one that was removed, or that cannot be read."""
+    try:
+        job = read_job(store, id_)
+    except (BadAsset, UsageError):
+        return []
+    return [session.standing(store, job)]
+
+
+def _forget(place: str, jobs: set[JobId]) -> None:
+    """Offer these jobs of a store no more."""
+    left = _read().get(place)
+    if left is not None and jobs & set(left.jobs):
+        rest = tuple(id_ for id_ in left.jobs if id_ not in jobs)
+        _write(place, msgspec.structs.replace(left, jobs=rest) if rest else None)
 
 
 def _write(place: str, left: Left | None) -> None:

@@ -14,6 +14,7 @@ roster's members costs no job anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -41,7 +42,8 @@ from studio.render.output import replacing
 
 LEDGER = "ledger.sqlite"
 TIDY_S = 30.0  # between two looks at what is due and what can be forgotten
-LARGEST_NODES, MOST_NODES = 64 << 20, 20_000  # bytes of a file, and how many of the last are in it
+LARGEST_NODES, MOST_NODES = 256 << 20, 20_000  # bytes of a file, and how many of the last are in it
+MOST_TOLD = 1000  # sentences that are not said again
 Results = Mapping[int, list[Result]]
 
 
@@ -76,7 +78,7 @@ class House:
         self.folder, self._prices, self._clock = folder, prices, clock
         self._listener = listener or (lambda event: None)
         self._lock = threading.Lock()
-        self._told: set[str] = set()
+        self._told: dict[str, None] = {}
         self._tidied = -TIDY_S
         self._coming: dict[JobId, Results] = {}  # results of jobs that are just being taken
         self._own = NodeInfo(id="house", cores=threads or os.cpu_count() or 1)
@@ -144,8 +146,11 @@ class House:
                 rows = ", ".join(sorted(self._prices.rows))
                 raise Forbidden(f'the price list has no row for the node "{info.id}" ({info.backend}); it has {rows}')
             info = msgspec.structs.replace(info, price=row)
-        self._nodes.pop(info.id, None)
-        self._nodes[info.id] = info  # the last
+        with self._lock:
+            self._nodes.pop(info.id, None)
+            self._nodes[info.id] = info  # the last
+            if len(self._nodes) > MOST_NODES:
+                del self._nodes[next(iter(self._nodes))]
         return info
 
     def _probe(self, node: NodeId) -> tuple[JobId, int, Result] | None:
@@ -187,6 +192,8 @@ class House:
 
     def _checked(self, check: Check) -> None:
         self.service.checked(check)
+        if not check.sound:  # whether or not it ever comes to hear what became of its delivery
+            self.service.distrust(check.node, check.text)
         spec = self._spec(check.job)
         if self.settlement is not None and spec is not None and check.seconds > 0:
             unit = check.unit.partition("/")[2]
@@ -209,7 +216,9 @@ class House:
                 notes.append(str(fault))
         notes += self.settlement.notes if self.settlement is not None else []
         fresh = [note for note in dict.fromkeys(notes) if note not in self._told]
-        self._told.update(fresh)
+        self._told.update(dict.fromkeys(fresh))
+        for old in list(self._told)[:-MOST_TOLD]:
+            del self._told[old]
         return fresh
 
     def _catch_up(self) -> None:
@@ -227,21 +236,25 @@ class House:
 
     def _save_nodes(self) -> None:
         with self._lock:
-            nodes = dict(list(self._nodes.items())[-MOST_NODES:])
-            if nodes != self._kept_nodes:
-                with replacing(self.folder / "nodes.json") as temporary:
-                    temporary.write_bytes(msgspec.json.encode(nodes, order="deterministic"))
-                self._kept_nodes = nodes
+            nodes = dict(self._nodes)
+        if nodes != self._kept_nodes:
+            with replacing(self.folder / "nodes.json") as temporary:
+                temporary.write_bytes(msgspec.json.encode(nodes, order="deterministic"))
+            self._kept_nodes = nodes
 
     def close(self) -> None:
-        """Settle what waits, and close the books. The coordinator is retired by whoever runs it."""
-        if self._darkroom is not None:
-            self._darkroom.close()
-        self.inspection.close()
-        self._save_nodes()
-        self._catch_up()
-        if self.ledger is not None:
-            self.ledger.close()
+        """Settle what waits, and close the books. The coordinator is retired by whoever runs it.
+
+        Raises CannotWrite for what could not be written down; the rest is closed all the same.
+        """
+        with contextlib.ExitStack() as last:  # from the last to the first
+            if self.ledger is not None:
+                last.callback(self.ledger.close)
+            last.callback(self._catch_up)
+            last.callback(self._save_nodes)
+            last.callback(self.inspection.close)
+            if self._darkroom is not None:
+                last.callback(self._darkroom.close)
 
     def __enter__(self) -> House:
         return self

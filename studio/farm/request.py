@@ -7,6 +7,7 @@ where the pictures go. Each step can be done again: what is there is there, and 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,12 @@ def store_at(place: str) -> Store:
     text = place.strip()
     if not text or "\0" in text:
         raise UsageError("say where the store is: a folder, or a URL such as s3://bucket/farm")
-    parts = urlsplit(text)
-    if len(parts.scheme) < 2:
-        folder = Path(text).expanduser()
+    try:
+        scheme = urlsplit(text).scheme
+    except ValueError:
+        raise UsageError(f"{text[:80]!r} is no address; write it like s3://bucket/farm") from None
+    if len(scheme) < 2:
+        folder = Path(os.path.expanduser(text))  # "~nobody" stays as it is, and is no whole path
         if not folder.is_absolute():
             raise UsageError(f"the store {text[:80]!r} is no whole path; begin it at the root, or write a URL")
         return open_store(folder)
@@ -151,7 +155,7 @@ def engine_of(store: Store, id_: str) -> tuple[Engine, Ref] | None:
     """The engine that this machine gave a job to; None when there is none but coordinators of the store."""
     try:
         ref = msgspec.json.decode((session.job_folder(store, id_) / "engine.json").read_bytes(), type=_Noted)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return (open_engine(ref.engine, ref.at or ref.address), ref) if ref.engine in engines() else None
 

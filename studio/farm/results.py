@@ -190,7 +190,7 @@ class Collector:
         if not _complete(self.job, rows, results):
             return None
         path = frame_path(self.output, round(frame))
-        samples = max(self.job.spec.pieces[row].samples for row in rows)
+        samples = max(self.job.spec.pieces[row].count for row in rows)
         parts = digest_of("\n".join(f"{row} {r.digest}" for row, r in results).encode())
         kept = self._notes.frames.get(_name(frame))
         if kept is not None and kept.parts == parts and _is_as_left(kept, path) and self._has_credits(kept, path):
@@ -247,7 +247,7 @@ class Collector:
         """Give a movie of all the frames its credentials."""
         results = self._results(list(range(len(self.job.spec.pieces))))
         header = read_header(self._fetched(results[:1])[0])[0]
-        self._sign(author, path, header, results, max(piece.samples for piece in self.job.spec.pieces))
+        self._sign(author, path, header, results, max(piece.count for piece in self.job.spec.pieces))
 
     def _sign(
         self, author: Author, path: Path, header: Header, results: list[tuple[int, Result]], samples: int

@@ -8,6 +8,7 @@ from pathlib import Path
 from studio.errors import UsageError
 from studio.farm import session
 from studio.farm.asking import Asked, address_of, place_of, prices_of
+from studio.farm.coordinator import Price
 from studio.farm.engines.engine import Engine, Ref, open_engine
 from studio.farm.host import Crew, FarmHost
 from studio.farm.money.prices import pricing
@@ -61,7 +62,7 @@ def send(
     if asked.request is None or asked.output is None or asked.error:
         raise UsageError(asked.error or "there is nothing to send")
     place = place_of(wish)
-    prices = prices_of(wish) if wish.where == LOCAL else None
+    price = price_of(wish) if wish.where == LOCAL else None
     engine = open_engine(wish.where, address_of(wish)) if wish.where not in (LOCAL, STORE) else None
     check_folder(asked.output.parent)
     store = store_at(place)
@@ -77,7 +78,13 @@ def send(
         return Delivery(place, handed)
     note_engine(store, Ref(engine=LOCAL, id=job.spec.id, job=job.spec.id, store=place))
     crew = Crew(nodes=wish.nodes, threads=wish.threads, device=device)
-    return Delivery(place, handed, host.send(place, job, crew, price=pricing(prices) if prices is not None else None))
+    return Delivery(place, handed, host.send(place, job, crew, price=price))
+
+
+def price_of(wish: FarmWish) -> Price | None:
+    """What nodes of this machine cost by the price list of a wish; None when it names none. Raises BadAsset."""
+    prices = prices_of(wish)
+    return pricing(prices) if prices is not None else None
 
 
 def _hand_over(store: Store, place: str, engine: Engine, handed: HandedIn, address: str) -> None:

@@ -57,18 +57,20 @@ from studio.farm.session import log_of
 from studio.farm.store import Store
 from studio.farm.trust.inspector import Check
 from studio.farm.trust.likeness import Forged
-from studio.farm.verify import check_partial, largest_part
+from studio.farm.trust.walls import plain
+from studio.farm.verify import check_partial, digest_of, largest_part
 from studio.render.film import Film
 from studio.render.partial import Header
 
 ORDERS_S = 2.0  # between two looks for what people want
 BEAT_S = 15.0  # between two signs of life
 MOST_TAKEN_BACK = 50  # results at one tick
-MOST_CORES, FASTEST = 4096, 1e4  # that a node can say it has
+MOST_CORES, FASTEST, LONGEST_TEXT = 4096, 1e4, 200  # that a node can say it has
+MOST_DEVICES, MOST_KNOWN = 256, 20_000  # nodes of one machine, and nodes that are remembered
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 Inspect = Callable[[RenderJob, Lease, Result, Film, Header], None]
-Look = Callable[[str, Callable[[], None]], None]  # has a check made that goes by a name
+Look = Callable[[str, int, Callable[[], None]], None]  # has a check made that goes by a name, of an attempt
 
 
 class Service:
@@ -102,7 +104,7 @@ class Service:
         self._lock = threading.RLock()
         self._listener = listener or (lambda event: None)
         self._inspect = inspect or (lambda job, lease, result, film, header: None)
-        self._look = look or (lambda name, check: check())
+        self._look = look or (lambda name, attempt, check: check())
         self._admit = admit or (lambda spec, results, missing: None)
         self._welcome = welcome or (lambda info: info)
         self._probe = probe or (lambda node: None)
@@ -223,13 +225,23 @@ class Service:
     # --- what nodes call ---------------------------------------------------------------------------------------------
     def join(self, info: NodeInfo) -> None:
         """See `Coordinator.join`. Raises Forbidden for a node that cannot be as it says."""
+        texts = (info.id, info.name, info.backend, info.device, info.build, info.price)
         if not (
-            0.0 < info.score <= FASTEST and 0 < info.cores <= MOST_CORES and min(info.memory_bytes, info.trust) >= 0
+            0.0 < info.score <= FASTEST
+            and 0 < info.cores <= MOST_CORES
+            and min(info.memory_bytes, info.trust) >= 0
+            and all(len(text) <= LONGEST_TEXT and text.isprintable() for text in texts)
         ):
-            raise Forbidden(f'the node "{info.id[:80]}" says of itself what no machine is; update it')
+            raise Forbidden(f'the node "{plain(info.id, 80)}" says of itself what no machine is; update it')
         info = self._welcome(info)
         with self._lock:
-            self._infos[info.id] = info
+            self._infos.pop(info.id, None)
+            self._infos[info.id] = info  # the last
+            if len(self._infos) > MOST_KNOWN:
+                del self._infos[next(iter(self._infos))]
+            others = [id_ for id_ in self.coordinator.nodes_of(info.id) if id_ != info.id]
+            for id_ in others[: max(len(others) + 1 - MOST_DEVICES, 0)]:  # which died and said nothing, or never were
+                self.coordinator.leave(id_)
             self.coordinator.join(info)
 
     def leave(self, node: str) -> None:
@@ -305,7 +317,9 @@ class Service:
                 return self.coordinator.deliver(lease.attempt, result)
         piece = job.spec.pieces[lease.piece]
         try:
-            self._look(f"{result.key} {result.digest}", lambda: self._check(job, lease, piece, result))
+            # by all that is looked at, or what was found sound would vouch for what was only called like it
+            name = digest_of(_encoder.encode((lease.job, lease.piece, lease.attempt, result)))
+            self._look(name, lease.attempt, lambda: self._check(job, lease, piece, result))
         except CannotWrite:
             raise
         except Forged as fault:  # which says nothing of the unit: others render it
@@ -402,9 +416,10 @@ class Service:
         with self._lock:
             self.coordinator.tick()
         with contextlib.suppress(CannotWrite):  # a store that does not answer now is asked the next time
-            self._take_back()
             self._obey()
             self.live.look()
+        with contextlib.suppress(CannotWrite):  # what cannot be removed keeps nobody from being heard
+            self._take_back()
         self.flush()
 
     def _obey(self) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from studio.errors import BadAsset, CannotWrite, UsageError
 from studio.farm.bundles.cas import is_hash
 from studio.farm.bundles.manifest import read_layout, read_manifest
-from studio.farm.jobs import LARGEST_CLAIM, RenderJob, decoded, job_ids, job_key, read_job
+from studio.farm.jobs import LARGEST_CLAIM, LIVE, RenderJob, decoded, job_ids, job_key, read_job
 from studio.farm.model import Result
 from studio.farm.session import standing
 from studio.farm.store import Store
@@ -136,7 +136,8 @@ def _plan(store: Store, named: Collection[str], guard_s: float) -> Swept:
     for id_ in named:
         out.jobs += _named(store, id_, jobs.pop(id_, None), objects.pop(f"jobs/{id_}", []), guard_s)
     _of_jobs(store, jobs, objects, guard_s, out)
-    _of_bundles(store, {job.spec.bundle for job in jobs.values()}, objects, guard_s, out)
+    wanted = {job.spec.bundle for job in jobs.values()} | _shown(store, objects)
+    _of_bundles(store, wanted, objects, guard_s, out)
     for folder in ("probe", "nodes", "beats"):
         out.notes += _old(objects, folder, guard_s)
     return out
@@ -194,6 +195,16 @@ def _claimed_keys(store: Store, job: RenderJob) -> set[str]:
     for key, _ in store.list(job_key(job.spec.id, "done")):
         with contextlib.suppress(BadAsset):  # a damaged claim names nothing
             found.add(decoded(store.get(key, most=LARGEST_CLAIM), Result, key).key)
+    return found
+
+
+def _shown(store: Store, objects: Objects) -> set[str]:
+    """The bundles of what live views have rendered, which are sent once and may be older than any of their jobs."""
+    found = set()
+    for place in objects:
+        if place.startswith(f"jobs/{LIVE}"):
+            with contextlib.suppress(BadAsset, UsageError):  # what is left of one names nothing
+                found.add(read_job(store, place.removeprefix("jobs/")).spec.bundle)
     return found
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import ipaddress
 import socket
 import ssl
 import sys
@@ -165,7 +166,7 @@ class Server:
         if tls is not None:  # hands are shaken in the thread of each connection, so who never does holds up nobody
             self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         scheme = "https" if tls is not None else "http"
-        self.url = f"{scheme}://{host}:{self._http.server_address[1]}"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._http.server_address[1]}"
         self._thread = threading.Thread(
             target=self._http.serve_forever, args=(0.05,), name="studio-farm-server", daemon=True
         )
@@ -195,6 +196,8 @@ class Http(ThreadingHTTPServer):
     ) -> None:
         self.desk, self.keeper, self.gate, self.tries = desk, keeper, gate, tries
         self._open: set[socket.socket] = set()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -313,7 +316,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(first)
             for part in parts:
                 self.wfile.write(part)
-        except StudioError:
+        except (StudioError, FileNotFoundError):
             self.close_connection = True
 
     def do_PUT(self) -> None:
@@ -436,8 +439,11 @@ def _is_number(text: str) -> bool:
 
 
 def _network(address: str) -> str:
-    """Where somebody is: the address, or of IPv6 the network, of which one person has all addresses."""
-    return ":".join(address.split(":")[:4]) if ":" in address else address
+    """Where somebody is: the address, or of IPv6 the network (/64), of which one person has all addresses."""
+    if ":" not in address:
+        return address
+    whole = ipaddress.IPv6Address(address)
+    return str(whole.ipv4_mapped or ipaddress.IPv6Network((int(whole) >> 64 << 64, 64)))
 
 
 def _span(header: str | None, size: int) -> tuple[int, int] | None:

@@ -26,7 +26,7 @@ from studio.render import live_layers
 from studio.render.device import cache_folder, candidates
 from studio.render.film import Crop, Film, Layout, check_aovs
 from studio.render.live_frame import LiveFrame
-from studio.render.live_share import Came, Lending, Offer, Offered, Share, film_layers, length
+from studio.render.live_share import Came, Lending, Offer, Offered, Share, film_layers
 from studio.render.live_worker import picture_bytes, picture_in
 from studio.render.process import WorkerGone, WorkerProcess
 from studio.render.protocol import (
@@ -133,6 +133,7 @@ class Hand:
         self._offer: Offer | None = None
         self._offered: tuple[tuple[int, int], ...] = ()  # what was lent when it was made
         self._begun = time.monotonic()  # when the film of now began
+        self._claims = 0  # how often samples of this machine were lent in the middle of a film
         self._forget_worker()
 
     def _forget_worker(self) -> None:
@@ -143,13 +144,14 @@ class Hand:
         self._sent: Wish | None = None  # the wish of the scene at work
         self._steered: Wish | None = None
         self._steered_own: tuple[tuple[int, int], ...] = ()
+        self._steered_claim = 0
         self._busy = False  # a scene was sent and nothing of it shown yet
         self._layout: Layout | None = None
         self._channels: tuple[str, ...] = ()
         self._pictures: Block | None = None
         self._outdated: list[Block] = []  # of pictures, until a newer one was used
         self._parcel: Block | None = None
-        self._takes: dict[int, tuple[Block, FilmTaken]] = {}
+        self._takes: dict[int, _Taking] = {}
         self._rebuilt: tuple[str, ...] = ()
         self._cover: dict[str, NDArray[np.float32]] = {}
         self._shown: _Shown | None = None
@@ -299,6 +301,7 @@ class Hand:
             return True
         self._share = share or Share(wish.settings.samples, "share", wish.settings.samples)
         self._share.claim(lends, begun, wish.share)
+        self._claims += 1
         return False
 
     def _steer(self, wish: Wish) -> None:
@@ -311,8 +314,9 @@ class Hand:
             return
         told = ("region", "paused", "interacting", "wanted")
         own = self._share.own if self._share is not None else ()
-        same = all(getattr(before, name) == getattr(wish, name) for name in told) and own == self._steered_own
-        self._steered, self._steered_own = wish, own
+        same = all(getattr(before, name) == getattr(wish, name) for name in told)
+        same = same and (own, self._claims) == (self._steered_own, self._steered_claim)
+        self._steered, self._steered_own, self._steered_claim = wish, own, self._claims
         if wish.generation != before.generation:
             self._follow(wish)
         if same and before.settings.samples == wish.settings.samples:
@@ -322,7 +326,16 @@ class Hand:
         channels = _channels(wish, self._layout)
         pictures = self._picture_block(self._layout, channels)
         self._worker.send(
-            Steer(channels, pictures.ref, wish.settings.samples, wish.region, wish.paused, wish.interacting, own)
+            Steer(
+                channels,
+                pictures.ref,
+                wish.settings.samples,
+                wish.region,
+                wish.paused,
+                wish.interacting,
+                own,
+                self._claims,
+            )
         )
         if wish.paused != before.paused:
             self._say(state="paused" if wish.paused else "rendering", message="")
@@ -398,8 +411,9 @@ class Hand:
         if event.step == 1:
             self._deaths = 0
         self._shown = _Shown(layers, guides, counts, event)
-        claimed = self._share is not None and self._share.claiming and event.of == length(self._share.own)
+        claimed = self._share is not None and self._share.claiming and event.claim == self._claims
         if claimed and self._share is not None and not self._share.confirm(int(counts.max(initial=0))):
+            self._claims += 1
             self._steer(steered)
         if self._share is not None and self._share.film is not None:
             self._show_joined(self._share)
@@ -532,21 +546,21 @@ class Hand:
             return
         block = Block.create(self._layout.nbytes)
         number = max(self._takes, default=0) + 1
-        self._takes[number] = (block, done)
+        self._takes[number] = _Taking(block, done, share, self._sent.generation if self._sent is not None else 0)
         self._worker.send(Take(number, block.ref))
 
     def _taken(self, event: Taken) -> None:
-        block, done = self._takes.pop(event.number)
+        taking = self._takes.pop(event.number)
+        block, share = taking.block, taking.share
         block.unlink()
         film = None
         if event.layout is not None:
             film = Film.of(event.layout)
             Film.over(film_buffers(block, event.layout), event.layout).merge_into(film)
-            mine = self._sent is not None and event.generation == self._sent.generation
-            if mine and self._share is not None and self._share.film is not None:
-                self._share.film.merge_into(film)
+            if share is not None and share.film is not None and event.generation == taking.generation:
+                share.film.merge_into(film)
             film.settle()
-        done(film, self._desk.frame)
+        taking.done(film, self._desk.frame)
 
     def _worker_failed(self, event: Failed) -> None:
         self._sent_flat = None  # whatever the worker has of it by now
@@ -602,13 +616,23 @@ class Hand:
         self._unlink([*self._outdated, *([self._pictures] if self._pictures is not None else [])])
         takes = list(self._takes.values())
         self._forget_worker()
-        for block, done in takes:
-            block.unlink()
-            done(None, self._desk.frame)
+        for taking in takes:
+            taking.block.unlink()
+            taking.done(None, self._desk.frame)
 
 
 class _Ended:
     """The end of a worker's words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taking:
+    """A film that was asked of the worker: by then it may be at another one, dealt out anew, of the same scene."""
+
+    block: Block
+    done: FilmTaken
+    share: Share | None
+    generation: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -109,7 +109,8 @@ class LiveView:
         if command.region != work.region:
             work.region, work.stale = command.region, True
             work.schedule.begin_again(command.region)
-        work.stale |= work.schedule.steer(command.samples, command.own)
+        work.stale |= work.schedule.steer(command.samples, command.own) or command.claim != work.claim
+        work.claim = command.claim
         work.paused, work.interacting = command.paused, command.interacting
 
     def seen(self, number: int) -> None:
@@ -250,6 +251,7 @@ class LiveView:
             complete=work.schedule.complete,
             exact=work.exact,
             channels=work.channels,
+            claim=work.claim,
         )
         self._tell(event)
 
@@ -263,7 +265,7 @@ class _Work:
         self.settings: RenderSettings = command.settings
         self.region, self.paused, self.interacting = command.region, command.paused, command.interacting
         first = command.settings.first_sample
-        self.look = command.look
+        self.look, self.claim = command.look, 0
         self.schedule = Schedule(
             command.layout, command.settings.samples, first_sample=first, region=command.region, own=command.own
         )
@@ -284,7 +286,7 @@ class _Work:
     def take_over(self, before: _Work) -> None:
         """Stand in for an earlier film of the same scene."""
         self.channels, self.region = before.channels, before.region
-        self.paused, self.interacting = before.paused, before.interacting
+        self.paused, self.interacting, self.claim = before.paused, before.interacting, before.claim
         self.schedule.own = before.schedule.own
         self.schedule.begin_again(before.region)
         self.shown, self.free, self.show_at, self.stale = before.shown, before.free, before.show_at, False

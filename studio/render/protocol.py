@@ -175,6 +175,7 @@ class Steer(msgspec.Struct, frozen=True, tag=True):
     paused: bool
     interacting: bool
     own: tuple[tuple[int, int], ...] = ()  # as in `Watch`; what was begun of them stays at their beginning
+    claim: int = 0  # counts up when others are to render what this machine may have begun; pictures say it back
 
 
 class Seen(msgspec.Struct, frozen=True, tag=True):
@@ -293,6 +294,7 @@ class Pictured(msgspec.Struct, frozen=True, tag=True):
     complete: bool
     exact: bool
     channels: tuple[str, ...]
+    claim: int = 0  # of the last `Steer`: nothing beyond what that left is begun any more
 
 
 class Taken(msgspec.Struct, frozen=True, tag=True):

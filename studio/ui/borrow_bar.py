@@ -48,18 +48,17 @@ class BorrowBar(QWidget):
         self.fill()
         translated(self._relabel)
 
-    def fill(self) -> None:
-        """Offer this machine and the stores that it knows."""
-        own = known.own_store()
-        others = [(bars.Given(place), place) for place in known.places() if place != own]
-        self.places.fill([(_HERE, ""), *others])
+    def fill(self, given: str = "") -> None:
+        """Offer this machine, the stores that it knows, and one that was given otherwise."""
+        own, given = known.own_store(), given or str(self.places.currentData() or "")
+        places = [place for place in known.places() if place != own]
+        places += [given] if given and given not in places else []
+        self.places.fill([(_HERE, ""), *((bars.Given(place), place) for place in places)])
 
     def borrow(self, on: bool, *, place: str | None = None, alone: bool | None = None) -> None:
         """Borrow, or give back; from another place, or with this machine idle, where that is said."""
-        self.fill()
+        self.fill(place or "")
         if place is not None:
-            if self.places.findData(place) < 0:
-                self.places.addItem(place, place)
             self.places.choose(place)
         if alone is not None:
             self.alone.setChecked(alone)

@@ -1,8 +1,9 @@
 """Borrowing nodes for the render view: between the live render, which lends samples, and the farm, which renders them.
 
-Everything slow (opening a store, starting this machine's crew, ending a loan) happens on the bridge's threads, and the
-loan itself has a thread of its own; what it says arrives here as `told`. While nobody is there to help, the view does
-all of it by itself, and lends again as soon as somebody comes.
+Everything slow (opening a store, starting this machine's crew, ending a loan) happens on the bridge's threads, but for
+a view that is closed, which waits for the end of its loan; the loan itself has a thread of its own, and what it says
+arrives here as `told`. While nobody is there to help, the view does all of it by itself, and lends again as soon as
+somebody comes; with `alone` it waits.
 """
 
 from __future__ import annotations
@@ -104,7 +105,11 @@ class Borrowing(QObject):
             if not place:
                 host.hold(known.own_store(), crew)
                 release = lambda: host.release(known.own_store())  # noqa: E731
-            return _Opened(self.make(store, self._deliver, told, trust), release)
+            try:
+                return _Opened(self.make(store, self._deliver, told, trust), release)
+            except BaseException:
+                release()
+                raise
 
         self._bridge.run(opened, then=lambda made: self._began(turn, made), failed=lambda f: self._failed(turn, f))
         self._hear(turn, Loan())
@@ -116,6 +121,8 @@ class Borrowing(QObject):
         self._opened = opened
         self._alone_here = None
         self._live.lend(self._mode, self._share, self._offered)
+        if self.loan is not None:
+            self._hear(turn, self.loan)  # what was wrong from the first moment is not told again
 
     def _failed(self, turn: int, fault: Exception) -> None:
         if not isinstance(fault, StudioError):

@@ -301,7 +301,8 @@ class ValueDelegate(QStyledItemDelegate):
             return whole
         amount = QDoubleSpinBox(parent)
         amount.setRange(0.0, _MOST)
-        amount.setDecimals(2)
+        job: JobState = index.data(JOB)  # to the millionth where it has them: a look is to change nothing
+        amount.setDecimals(6 if job.cap_micros % 10_000 else 2)
         amount.setGroupSeparatorShown(True)
         amount.setSpecialValueText(tr("No cap"))
         amount.setObjectName("farm-cap")

@@ -64,7 +64,6 @@ class EventModel(QAbstractTableModel):
         self.wanted = Wanted()
         self._found: list[int] = []  # rows of `events` that the filter lets through
         self._shown = 0  # of these
-        self._follows = True
         translated(self.relabel)
 
     def relabel(self) -> None:
@@ -244,8 +243,9 @@ class LogPage(QWidget):
 
     def begin(self, pieces: Sequence[str]) -> None:
         """Another job; the filters stay but the node's."""
-        self.node.choose("")
         self.model.begin(pieces)
+        self._offer()
+        self.node.choose("")
         self._filter()
 
     def add(self, events: Sequence[Event]) -> None:
@@ -257,22 +257,30 @@ class LogPage(QWidget):
         before = len(self.model.nodes)
         self.model.add(events)
         if len(self.model.nodes) != before:
-            names = [(bars.Given(name), name) for name in self.model.nodes]
-            self.node.fill([(N_("All nodes"), ""), *names])
+            self._offer(self.model.wanted.node)
         self._count()
         if at_end and not self.model.canFetchMore(QModelIndex()):
             self.view.scrollToBottom()
 
     def show_node(self, node: str) -> None:
-        """Show the events of one node."""
+        """Show the events of one node, also where there are none."""
+        self._offer(node)
         self.node.choose(node)
         self._filter()
+
+    def _offer(self, node: str = "") -> None:
+        """Offer the nodes that were heard of, and this one."""
+        names = dict.fromkeys((*self.model.nodes, *([node] if node else ())))
+        self.node.fill([(N_("All nodes"), ""), *((bars.Given(name), name) for name in names)])
 
     def _filter(self) -> None:
         text = self.frame.text()
         span = frame_span(text)
         wrong = bool(text.strip()) and span is None
-        self.frame.setProperty("wrong", wrong)
+        if bool(self.frame.property("wrong")) != wrong:
+            self.frame.setProperty("wrong", wrong)
+            self.frame.style().unpolish(self.frame)
+            self.frame.style().polish(self.frame)
         self.frame.setToolTip(tr("Frames are a number or two, like 12 or 10-20") if wrong else tr("Frame"))
         self.model.want(
             Wanted(

@@ -8,7 +8,7 @@ works there. Closing the panel, or the lid, stops nothing: what was missed is se
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -134,8 +134,8 @@ class FarmPanel(QWidget):
     def _make_bar(self) -> QHBoxLayout:
         top = bars.bar()
         self.send_button = bars.button("farm-send", "farm-send", N_("Send to farm…"), self._send, text=True)
-        self.pause_button = bars.button("farm-pause", "pause", N_("Pause"), lambda: self._do("pause"))
-        self.resume_button = bars.button("farm-resume", "play", N_("Go on"), lambda: self._do("resume"))
+        self.pause_button = bars.button("farm-pause", "pause", N_("Pause"), self.pause)
+        self.resume_button = bars.button("farm-resume", "play", N_("Go on"), self.resume)
         self.cancel_button = bars.button("farm-cancel", "stop", N_("Cancel"), self.cancel)
         self.fetch_button = bars.button("farm-fetch", "fetch", N_("Fetch now"), self.fetch)
         self.flipbook_button = bars.button(
@@ -364,9 +364,19 @@ class FarmPanel(QWidget):
     def _send(self) -> None:
         self._desk.give("farm.submit")
 
-    def _do(self, what: str, jobs: list[JobState] | None = None) -> None:
-        for job in self.chosen if jobs is None else jobs:
-            self._studio.attempt(f"farm.{what}", job=job.id, place=_place(job))
+    def _do(self, what: str, states: Sequence[str]) -> None:
+        """Want something of those selected jobs that are in one of the states."""
+        for job in self.chosen:
+            if words.state_of(job) in states:
+                self._studio.attempt(f"farm.{what}", job=job.id, place=_place(job))
+
+    def pause(self) -> None:
+        """Pause those selected jobs that can be."""
+        self._do("pause", _STOPPABLE)
+
+    def resume(self) -> None:
+        """Go on with those selected jobs that rest."""
+        self._do("resume", _RESUMABLE)
 
     def _change(self, job: JobState, what: str, value: int) -> None:
         """A priority or a cap was edited in the table."""
@@ -389,7 +399,8 @@ class FarmPanel(QWidget):
             question, (N_("Cancel the job"), N_("Let it go on")), name=jobs[0].standing.name, count=len(jobs)
         )
         if answer == "Cancel the job":
-            self._do("cancel", jobs)
+            for job in jobs:
+                self._studio.attempt("farm.cancel", job=job.id, place=_place(job))
 
     def fetch(self) -> None:
         """Bring the pictures of the selected jobs home now; asks where, when this machine does not know."""
@@ -450,8 +461,8 @@ class FarmPanel(QWidget):
             return
         menu = self._fresh_menu("farm-menu")
         for name, text, act, button, icon in (
-            ("pause", N_("Pause"), lambda: self._do("pause"), self.pause_button, "pause"),
-            ("resume", N_("Go on"), lambda: self._do("resume"), self.resume_button, "play"),
+            ("pause", N_("Pause"), self.pause, self.pause_button, "pause"),
+            ("resume", N_("Go on"), self.resume, self.resume_button, "play"),
             ("cancel", N_("Cancel"), self.cancel, self.cancel_button, "stop"),
             ("fetch", N_("Fetch now"), self.fetch, self.fetch_button, "fetch"),
             ("flipbook", N_("Show in flipbook"), self.strip.show_flipbook, self.flipbook_button, "flipbook"),

@@ -216,10 +216,7 @@ class FarmSubmit(QWidget):
         errands_of(self._studio).begin(self._look)
 
     def _looked(self, found: _Seen) -> None:
-        self._look = None
-        if self._look_again:
-            self._look_again = False
-            self._looking.start()
+        self._end_look()
         self.seen = found
         self.fields.show_names(found.names)
         self.fields.show_currency(found.currency)
@@ -228,8 +225,14 @@ class FarmSubmit(QWidget):
         self._tell()
 
     def _look_failed(self, fault: Exception) -> None:
-        self._look = None
+        self._end_look()
         self._desk.tell_fault(fault)
+
+    def _end_look(self) -> None:
+        self._look = None
+        if self._look_again:
+            self._look_again = False
+            self._looking.start()
 
     @staticmethod
     def _all(found: _Seen) -> tuple[Finding, ...]:
@@ -330,7 +333,7 @@ class FarmSubmit(QWidget):
             sentence = tr(
                 "{name} is sent: {sent} of {size} MB were new.",
                 name=name,
-                sent=_mega(handed.sent.sent),
+                sent=_mega(min(handed.sent.sent, handed.sent.size)),  # lists of a bundle's files are sent beside them
                 size=_mega(handed.sent.size),
             )
         wanted = farm.wish_of(self._studio)

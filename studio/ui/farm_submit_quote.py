@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -90,13 +91,14 @@ class QuoteBox(QWidget):
         self.figures.setObjectName(f"{PREFIX}-figures")
         grid = QGridLayout(self.figures)
         grid.setContentsMargins(0, theme.size(2), 0, 0)
-        grid.setHorizontalSpacing(theme.size(12))
+        grid.setHorizontalSpacing(theme.size(8))
         grid.setVerticalSpacing(theme.size(3))
         grid.setColumnStretch(0, 1)
         self.cells: dict[tuple[str, int], QLabel] = {}
         for column, heading in ((1, N_("likely")), (2, N_("9 of 10 below"))):
             head = word(heading)
-            head.setAlignment(Qt.AlignmentFlag.AlignRight)
+            head.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+            head.setWordWrap(True)  # a dock is narrower than amounts with their digits
             grid.addWidget(head, 0, column)
         self.titles: dict[str, QLabel] = {}
         for row, name in enumerate(("core", "device", "money", "wall"), start=1):
@@ -232,7 +234,7 @@ class QuoteBox(QWidget):
     def compare(self, scene: Scene, request: Submission | None) -> None:
         """Say when what was quoted is not what is asked for any more."""
         of = self._told_of
-        stale = isinstance(of, tuple) and request is not None and (of[0] is not scene or not _same(of[1], request))
+        stale = isinstance(of, tuple) and request is not None and not (_looks(of[0], scene) and _same(of[1], request))
         if self.estimate is not None and not self.busy:
             self.state.setText(tr("Something changed since; quote again.") if stale else "")
             self.refresh()
@@ -278,6 +280,12 @@ class QuoteBox(QWidget):
     def _cap(self) -> None:
         if self.estimate is not None:
             self.capped.emit(self.estimate.quote.cap)
+
+
+def _looks(one: Scene, other: Scene) -> bool:
+    """Whether two scenes give the same pictures; what is wanted of farm and export is in `extra`, and in requests."""
+    names = [each.name for each in fields(Scene) if each.name != "extra"]
+    return all(getattr(one, name) is getattr(other, name) for name in names)
 
 
 def _same(one: object, other: Submission) -> bool:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtWidgets import (
@@ -231,8 +230,3 @@ def show_text(line: QLineEdit, text: str) -> None:
     """Show a text in a line that nobody types into."""
     if line.text() != text and not (line.hasFocus() and line.isModified()):
         line.setText(text)
-
-
-def values_of(**values: Any) -> dict[str, Any]:
-    """Values of a change, without the token of a drag."""
-    return {name: value for name, value in values.items() if name != "coalesce"}

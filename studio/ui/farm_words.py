@@ -8,7 +8,9 @@ from PySide6.QtGui import QIcon
 
 from studio.commands.registry import N_
 from studio.farm.model import Event
+from studio.farm.seen import known
 from studio.farm.seen.states import JobState, News
+from studio.farm.wish import LOCAL
 from studio.ui import theme
 from studio.ui.i18n import tr
 from studio.ui.queue_model import duration
@@ -200,7 +202,9 @@ def reason(job: JobState) -> str:
     if told:
         return told[:1].upper() + told[1:]
     if state_of(job) == "alone":
-        return tr("Nobody works at this store now. Resume the job here, or start nodes by studio farm serve --nodes 1.")
+        if job.engine == LOCAL or job.place == known.own_store():
+            return tr("Nobody works at this store now. Go on with the job, and this machine starts its nodes.")
+        return tr("Nobody works at this store now; it waits for nodes, as by studio farm serve --nodes 1.")
     if not job.output:
         return tr("This machine does not know where the pictures go; choose it by Fetch now.")
     return ""

@@ -13,10 +13,11 @@ from studio.commands import farm
 from studio.commands.face import Headless
 from studio.commands.preferences import Preferences, load_preferences
 from studio.commands.studio import Studio
-from studio.errors import UsageError
+from studio.errors import BadAsset, UsageError
 from studio.farm.host import Crew
 from studio.farm.jobs import RenderJob
-from studio.farm.orders import wished_of
+from studio.farm.model import NodeInfo
+from studio.farm.orders import beat, wished_of
 from studio.farm.request import remember
 from studio.farm.seen import known
 from studio.farm.session import standing
@@ -130,6 +131,43 @@ def test_a_job_of_this_machine_gets_its_nodes_again(studio: Studio, store: Store
     studio.run("farm.resume", job=job.spec.id)
     assert farm.host_of(studio).works_at(known.own_store()) == Crew()
     assert "resume" in wished_of(store, job.spec.id)
+
+
+def test_a_job_that_goes_on_costs_what_the_price_list_says(
+    studio: Studio, store: Store, job: RenderJob, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.json"
+    studio.run("farm.set", name="prices", value=str(prices))
+    with pytest.raises(BadAsset, match="there is no price list"):
+        studio.run("farm.resume", job=job.spec.id)
+    prices.write_text('{"version": "1", "currency": "EUR", "rows": {"": {"core_hour": 20000000}}}')
+    made: list[Nodes] = []
+
+    def make(place: str, crew: Crew, price: Any, listener: Any) -> Any:
+        made.append(Nodes(place, crew, price))
+        return made[-1]
+
+    farm.host_of(studio)._make = make
+    studio.run("farm.resume", job=job.spec.id)
+    assert made[0].price(NodeInfo(id="n", cores=2), 1.0) > 0, "else its cap would mean nothing"
+
+
+def test_a_job_goes_on_also_while_the_crew_is_at_another(
+    studio: Studio, store: Store, job: RenderJob, tmp_path: Path
+) -> None:
+    made: list[Nodes] = []
+
+    def make(place: str, crew: Crew, price: Any, listener: Any) -> Any:
+        made.append(Nodes(place, crew, price))
+        return made[-1]
+
+    host = farm.host_of(studio)
+    host._make = make
+    host.send(known.own_store(), job, Crew())
+    beat(store, 1)  # as its coordinator does
+    other = job_in(store, tmp_path, name="of yesterday")
+    studio.run("farm.resume", job=other.spec.id)
+    assert set(made[0].jobs) == {job.spec.id, other.spec.id}, "a coordinator knows the jobs alone that it was given"
 
 
 def test_a_job_of_another_farm_is_left_to_it(studio: Studio, tmp_path: Path) -> None:

@@ -302,6 +302,29 @@ def test_an_object_that_is_missing_is_said(tmp_path: Path, store: Store) -> None
         NodeCache(tmp_path / "cache", floor=0).fetch(store, sent.bundle)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_file_that_goes_while_it_is_sent_is_said(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    a = settled(make_files(tmp_path / "a", {"picture.npy": noise(2 * MIB, 1)}))
+    journal = tmp_path / "journal.sqlite"
+    send(a, open_store("memory://"), journal=journal)  # which need not be read to be known
+    put, whole = store.send, transfer._whole
+
+    def sent(key: str, path: Path) -> None:
+        put(key, path)
+        path.unlink()
+
+    def planned(where: Store, file: transfer._Found):  # type: ignore[no-untyped-def]
+        file.path.unlink()
+        return whole(where, file)
+
+    monkeypatch.setattr(*((store, "send", sent) if when == "after" else (transfer, "_whole", planned)))
+    with pytest.raises(BadAsset, match=r"picture\.npy (changed|cannot be read)"):
+        send(a, store, journal=journal)
+    assert not list(store.list("blobs")) and not list(store.list("bundles"))
+
+
 def test_a_file_that_changes_while_it_is_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a = make_files(tmp_path / "a", {"x": b"1"})
 

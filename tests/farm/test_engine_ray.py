@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the cluster of the tests finds its processes in /proc"),
 ]
 POLICY = Policy(longest_s=2.0, tail_s=0.3, first_s=0.5, report_s=0.3, lease_s=8.0, steal_s=0.5)
-SAMPLES = 1500
+SAMPLES = 600
 SLOWDOWN = 20.0  # nodes rest most of the time, so that no job is over before it has been struck, on any machine
 
 
@@ -122,7 +122,6 @@ def test_kills_of_processes_actors_and_machines_change_no_bit(
     goes_on()
     kill_one(cluster, "ray::Coordinator", at)
     goes_on()
-    print("BEFORE", progress(store, "room-1"))
     assert progress(store, "room-1")[0] < SAMPLES, "it was over before the last blow"
     cluster.kill(0)
     cluster.add()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import shutil
@@ -422,6 +423,28 @@ def test_one_part_at_a_time_lies_there_until_it_is_handed_in(farm: Farm) -> None
     made = Result(range=(first, middle), key=farm.part_of(lease, (first, middle)), digest="")
     assert claim(farm.store, "public", farm.public.spec.pieces[lease.piece], made)
     bucket.put(farm.part_of(lease, (middle, last)), b"two", create=False)
+
+
+def test_what_was_handed_in_and_thrown_away_does_not_hold_up_the_next_part(farm: Farm) -> None:
+    lease = farm.lease()
+    first, last = lease.range
+    bucket, middle = farm.bucket(), (lease.range[0] + lease.range[1]) // 2
+    bucket.put(farm.part_of(lease, (first, middle)), b"one", create=False)
+    farm.store.delete(farm.part_of(lease, (first, middle)))  # as the coordinator does with what it knew before
+    bucket.put(farm.part_of(lease, (middle, last)), b"two", create=False)
+    assert farm.store.size(farm.part_of(lease, (middle, last))) == 3
+
+
+def test_a_coordinator_without_room_for_a_partial_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = farm.lease()
+
+    def full(**more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError, match="no space left"):
+        patch.setattr(gate_module.tempfile, "TemporaryDirectory", full)
+        farm.bucket().put(farm.part_of(lease), b"a film", create=False)
+    farm.bucket().put(farm.part_of(lease), b"a film", create=False)
 
 
 def test_a_part_that_nobody_took_can_be_removed_and_one_that_may_count_cannot(farm: Farm) -> None:

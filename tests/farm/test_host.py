@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from studio.errors import UsageError
+from studio.errors import CannotWrite, UsageError
+from studio.farm import host
 from studio.farm.host import REST_S, Crew, FarmHost
 from studio.farm.jobs import RenderJob
 from studio.farm.model import NodeInfo
@@ -103,6 +106,19 @@ def test_a_crew_ends_after_a_rest(house, place, tmp_path):
     assert house.made[0].closed and house.host.works_at(place) is None
 
 
+def test_a_crew_whose_nodes_died_for_good_ends_and_its_job_can_go_on(house, place, tmp_path):
+    job = job_in(open_store(place), tmp_path)
+    house.host.send(place, job, Crew())
+    house.made[0].works = False
+    house.host.look()
+    assert house.made[0].closed and house.host.works_at(place) is None, "else it would run for ever on no node"
+    assert [left.jobs for left, _ in house.host.left()] == [(job.spec.id,)]
+    house.host.resume(place, job.spec.id)
+    house.made[1].works = False
+    house.host.resume(place, job.spec.id)
+    assert house.made[1].closed and not house.made[2].closed
+
+
 def test_prices_of_the_last_job_count(house, place, tmp_path):
     job = job_in(open_store(place), tmp_path)
     house.host.send(place, job, Crew())
@@ -112,7 +128,11 @@ def test_prices_of_the_last_job_count(house, place, tmp_path):
     assert house.made[0].price(node, 60.0) == 420
 
 
-def test_what_was_left_is_known_at_the_next_start_and_goes_on(house, place, tmp_path):
+def silent(store, id_):
+    raise CannotWrite("the store does not answer")
+
+
+def test_what_was_left_is_known_at_the_next_start_and_goes_on(house, place, tmp_path, monkeypatch):
     job = job_in(open_store(place), tmp_path)
     house.host.send(place, job, Crew(nodes=2))
     house.host.close()
@@ -121,8 +141,14 @@ def test_what_was_left_is_known_at_the_next_start_and_goes_on(house, place, tmp_
         house.host.send(place, job, Crew())
     next_day = House()
     (left, stands), *others = next_day.host.left()
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "read_job", silent)
+        with pytest.raises(CannotWrite):
+            next_day.host.go_on(left)
+    assert len(next_day.host.left()) == 1, "a store that does not answer now loses nothing"
     assert not others and left.place == place and [each.id for each in stands] == [job.spec.id]
-    assert next_day.host.go_on(left) == [job.spec.id]
+    assert next_day.host.go_on(left, price=lambda node, seconds: 7) == [job.spec.id]
+    assert next_day.made[0].price(NodeInfo(id="n"), 60.0) == 7, "a cap counts on the next day as well"
     assert next_day.made[0].crew == Crew(nodes=2) and next_day.host.left() == []
     next_day.host.close()
 
@@ -140,6 +166,32 @@ def test_nothing_is_offered_of_what_is_done_or_was_paused(house, place, tmp_path
     assert FarmHost().left() == []
     other = House()
     assert other.host.go_on(left) == [] and other.made == []
+
+
+def test_what_an_earlier_day_left_is_still_offered_while_a_crew_does_something_else(house, place, tmp_path):
+    store = open_store(place)
+    old, gone = job_in(store, tmp_path, name="old"), job_in(store, tmp_path, name="gone")
+    for job in (old, gone):
+        house.host.send(place, job, Crew())
+    house.host.close()
+    for key, _ in list(store.list(f"jobs/{gone.spec.id}")):
+        store.delete(key)
+    today = House()
+    today.host.send(place, job_in(store, tmp_path, name="new"), Crew())
+    (left, stands), *_ = today.host.left()
+    assert left.jobs == (old.spec.id,) and [each.name for each in stands] == ["old"], "one that was removed hides none"
+    assert today.host.go_on(left) == [old.spec.id] and today.host.left() == []
+    assert len(today.made) == 1
+    today.host.close()
+
+
+def test_a_disk_that_is_not_there_is_not_made_by_asking_what_was_left(house, place, tmp_path):
+    house.host.send(place, job_in(open_store(place), tmp_path), Crew())
+    house.host.close()
+    shutil.move(place, tmp_path / "away")
+    assert FarmHost().left() == [] and not Path(place).exists()
+    shutil.move(tmp_path / "away", place)
+    assert len(FarmHost().left()) == 1
 
 
 def test_damaged_notes_are_no_notes(house, place, tmp_path):

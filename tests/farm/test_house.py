@@ -7,6 +7,7 @@ The renderer is that of the tests of trust: a few lines of numpy in which a samp
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.farm import house as house_module
+from studio.farm import service as service_module
 from studio.farm import session
 from studio.farm.desk import Forbidden
 from studio.farm.house import House, open_house
@@ -48,8 +51,15 @@ def made_up(samples: Range) -> Film:
 class Farm:
     """A house on a clock of its own, and members whose films may be doctored."""
 
-    def __init__(self, folder: Path, *, prices: PriceList | None = None, trust: TrustPolicy = OFTEN) -> None:
-        self.folder, self.prices, self.trust = folder, prices, trust
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        prices: PriceList | None = None,
+        trust: TrustPolicy = OFTEN,
+        wait_s: float | None = None,
+    ) -> None:
+        self.folder, self.prices, self.trust, self.wait_s = folder, prices, trust, wait_s
         self.store: Store = open_store(folder / "store")
         (folder / "house").mkdir(exist_ok=True)
         secret = folder / "house" / "secret"
@@ -71,6 +81,7 @@ class Farm:
             rerender=rerender,
             listener=self.events.append,
             clock=lambda: self.now,
+            wait_s=self.wait_s,
         )
 
     def again(self) -> None:
@@ -94,6 +105,9 @@ class Farm:
         self.house.service.join(info)
 
     def deliver(self, lease: Lease, samples: Range, film: Film, *, sign: bool = True, took: float = 1.0) -> str:
+        return self.house.service.deliver(lease, self.made(lease, samples, film, sign=sign, took=took))
+
+    def made(self, lease: Lease, samples: Range, film: Film, *, sign: bool = True, took: float = 1.0) -> Result:
         path = self.folder / "unit.part"
         write_partial(path, film, header(samples))
         data = path.read_bytes()
@@ -103,7 +117,23 @@ class Farm:
         job = self.house.service.job("j")
         if sign and job is not None and lease.node in self.keys:
             result = signed(result, lease, job, self.keys[lease.node])
-        return self.house.service.deliver(lease, result)
+        return result
+
+    def at_last(self, lease: Lease, result: Result) -> str:
+        """What becomes of a delivery by who asks again while it is checked."""
+        until = time.monotonic() + 30.0
+        while True:
+            try:
+                return self.house.service.deliver(lease, result)
+            except CannotWrite:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+
+    def wait_for(self, kind: str) -> None:
+        until = time.monotonic() + 30.0
+        while kind not in self.kinds():
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def unit(self, node: str, make: Make = render) -> str:
         """One unit of a node: "taken", "bad", or "" when there is none."""
@@ -166,6 +196,95 @@ def test_one_that_begins_to_forge_later_is_caught_and_all_it_did_is_rendered_aga
     assert farm.house.service.status("j").done == 12
     farm.finish("good")
     farm.check_picture("good")
+
+
+def test_a_check_vouches_for_nothing_but_what_was_looked_at(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, trust=TrustPolicy(), wait_s=0.0)
+    farm.house.service.submit(farm.job())
+    farm.member("box")
+    farm.member("pal")
+    honest, lazy = farm.house.service.ask("box"), farm.house.service.ask("pal")
+    assert honest is not None and lazy is not None
+    farm.now += 1.0
+    sound = farm.made(honest, honest.range, render(honest.range))
+    with pytest.raises(CannotWrite, match="being checked"):
+        farm.house.service.deliver(honest, sound)
+    farm.wait_for("checked")
+    borrowed = Result(range=lazy.range, key=sound.key, digest=sound.digest, usage=sound.usage)
+    assert farm.at_last(lazy, borrowed) == "bad", "a partial of another's, under another range, signed by nobody"
+    dearer = msgspec.structs.replace(sound, usage=Usage(render_s=0.5))
+    assert farm.at_last(honest, dearer) == "bad", "what it took is signed too"
+    assert claimed(farm.store, farm.job()) == {}
+
+
+def test_who_is_caught_loses_what_it_delivered_though_it_never_asks_what_became_of_the_rest(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, trust=TrustPolicy(first=(1.0,) * 4, least=(1.0,) * 4), wait_s=0.0)
+    farm.house.service.submit(farm.job())
+    farm.member("sly")
+    lease = farm.house.service.ask("sly")
+    assert lease is not None
+    assert farm.at_last(lease, farm.made(lease, lease.range, render(lease.range))) == "taken"
+    lease = farm.house.service.ask("sly")
+    assert lease is not None
+    with pytest.raises(CannotWrite, match="being checked"):
+        farm.deliver(lease, lease.range, made_up(lease.range))
+    farm.wait_for("distrusted")
+    farm.house.service.tick()
+    assert claimed(farm.store, farm.job()) == {} and farm.house.service.ask("sly") is None
+
+
+def test_what_cannot_be_removed_keeps_no_order_from_being_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm = Farm(tmp_path)
+    farm.house.service.submit(farm.job())
+    farm.member("evil")
+    assert farm.unit("evil") == "taken"
+
+    def refused(*keys: str) -> None:
+        raise CannotWrite("nothing is removed here")
+
+    monkeypatch.setattr(farm.house.service, "_looked", -service_module.ORDERS_S)
+    monkeypatch.setattr(farm.store, "delete", refused)
+    farm.house.service.distrust("evil", "it was seen")
+    give_order(farm.store, "j", JobOrder(kind="pause", at=farm.now))
+    farm.house.service.tick()
+    assert farm.house.service.status("j").state == "paused"
+
+
+def test_a_house_whose_disk_is_full_closes_its_books_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm = Farm(tmp_path, prices=BY_CORES)
+    closed: list[str] = []
+    assert farm.house.ledger is not None
+    end = farm.house.ledger.close
+    monkeypatch.setattr(farm.house.ledger, "close", lambda: (closed.append("books"), end()))
+
+    def full() -> None:
+        raise CannotWrite("the disk is full")
+
+    monkeypatch.setattr(farm.house.inspection, "close", full)
+    with pytest.raises(CannotWrite, match="full"):
+        farm.house.close()
+    assert closed == ["books"]
+
+
+def test_a_machine_floods_nobody_with_nodes_or_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "MOST_DEVICES", 3)
+    monkeypatch.setattr(service_module, "MOST_KNOWN", 5)
+    monkeypatch.setattr(house_module, "MOST_NODES", 5)
+    farm = Farm(tmp_path)
+    farm.member("box")
+    farm.member("good")
+    for number in range(9):
+        farm.house.service.join(NodeInfo(id=f"box/{number}", trust=2, device="cpu-a", build="1+x"))
+    rows = {row.id for row in farm.house.service.coordinator.rows()}
+    assert rows == {"good", "box/6", "box/7", "box/8"}
+    assert len(farm.house.service._infos) == len(farm.house._nodes) == 5
+    for words in ("x" * 201, "\x1b[2J"):
+        with pytest.raises(Forbidden, match="no machine"):
+            farm.house.service.join(NodeInfo(id="box", trust=2, device=words))
 
 
 def test_what_a_forger_delivered_to_an_earlier_coordinator_is_taken_back_too(tmp_path: Path) -> None:
@@ -431,19 +550,21 @@ def test_a_check_runs_once_however_often_the_same_is_delivered_and_who_waits_too
 
     for _ in range(3):
         with pytest.raises(CannotWrite, match="being checked"):
-            looks.look("k", check)
+            looks.look("k", 1, check)
+    with pytest.raises(CannotWrite, match="another partial of this attempt"):
+        looks.look("a version of it", 1, check)
     go.set()
     patient = Looks(wait_s=10.0)
     patient._running, patient._pool = looks._running, looks._pool
     with pytest.raises(BadAsset, match="made up"):
-        patient.look("k", check)
+        patient.look("k", 1, check)
     assert len(runs) == 1
     with pytest.raises(BadAsset):
-        patient.look("k", check)
+        patient.look("k", 1, check)
     assert len(runs) == 2, "its outcome was told; what is delivered again later is looked at again"
     looks.close()
     with pytest.raises(CannotWrite, match="about to end"):
-        looks.look("k", check)
+        looks.look("k", 1, check)
 
 
 def test_outcomes_that_nobody_comes_for_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,7 +572,7 @@ def test_outcomes_that_nobody_comes_for_are_forgotten(monkeypatch: pytest.Monkey
     looks = Looks(wait_s=0.0)
     for number in range(40):
         try:
-            looks.look(str(number), lambda: None)
+            looks.look(str(number), number, lambda: None)
         except CannotWrite:
             continue
     looks._pool.shutdown(wait=True)
@@ -492,3 +613,20 @@ def test_two_coordinators_of_a_house_forget_nobody_whom_the_other_caught(tmp_pat
     assert found == {"evil": Reputation(forged=1), "good": Reputation(sound=3)}
     one.close()
     two.close()
+
+
+def test_who_is_caught_while_the_file_is_written_is_in_it_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Inspection(tmp_path, rerender, node=lambda id_: None)
+    known._inspector.reputations["good"] = Reputation(sound=3)
+
+    def meanwhile(path: Path) -> dict[str, Reputation]:
+        known._inspector.reputations["evil"] = Reputation(forged=1)
+        return read_reputations(path)
+
+    monkeypatch.setattr(inspection_module, "read_reputations", meanwhile)
+    known.save()
+    known.save()  # as whoever caught it does, who had to wait
+    assert read_reputations(tmp_path / "reputations.json")["evil"].blocked
+    known.close()

@@ -36,7 +36,7 @@ from studio.farm.trust.keeper import Keeper
 from studio.farm.trust.sandbox import Sandbox, find_sandbox
 from studio.farm.trust.signing import Key, Member, check_signature, signed
 from studio.farm.verify import largest_part
-from studio.farm.wire import Remote, Server
+from studio.farm.wire import Guest, Remote, Server
 from studio.farm.work import WorkOrder
 from studio.render.device import cache_folder
 from studio.render.session import RenderSession
@@ -554,6 +554,36 @@ def test_a_node_in_a_sandbox_does_not_fill_its_machines_disk(
     with Keeper(told, clerk, sandbox=sandbox, restarts=0, told=said.append) as keeper:
         assert keeper.wait(30) == 14
     assert "is full" in said[0] and str(tmp_path) in said[0]
+
+
+@unix
+def test_a_node_in_a_sandbox_whose_cache_is_gone_is_ended(
+    clerk: Clerk, process: Callable[[str], None], tmp_path: Path
+) -> None:
+    process(STUB + "say('ask', 'n')\ntime.sleep(600)\n")
+    said: list[str] = []
+    sandbox = Sandbox(kind="bubblewrap", program="bwrap")
+    with Keeper(order(cache=str(tmp_path / "none")), clerk, sandbox=sandbox, restarts=0, told=said.append) as keeper:
+        assert keeper.wait(30) == 14
+        assert keeper.pid == 0, "and its process with it"
+    assert "is gone" in said[0] and str(tmp_path) in said[0]
+
+
+@unix
+def test_an_object_that_vanishes_while_it_is_read_breaks_the_answer_off(
+    envoy: Envoy, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"blobs/{HASH[:2]}/{HASH}"
+    shelf.objects[key] = bytes(100)
+
+    def torn(guest: Guest, key: str, start: int, end: int) -> Iterator[bytes]:
+        yield bytes(10)
+        raise FileNotFoundError(key)
+
+    monkeypatch.setattr(envoy, "read", torn)
+    with Hatch(envoy, tmp_path, gate=envoy) as hatch, contextlib.closing(Handed(hatch.socket)) as objects:
+        size, parts = objects.get(key)
+        assert (size, b"".join(parts)) == (100, bytes(10)), "and nothing of a second answer"
 
 
 # --- for real --------------------------------------------------------------------------------------------------------

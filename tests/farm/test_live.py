@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.errors import CannotWrite
 from studio.farm.jobs import job_ids, read_job, write_job
 from studio.farm.live import borrower as live
 from studio.farm.live import desk as live_desk
@@ -266,12 +267,11 @@ def test_a_partial_of_another_scene_is_not_used_and_the_scene_is_sent_anew(
     view.finished()
     assert calls == [1] and view.borrower.loan.whole, "it was sent as it is"
     assert same_sums(view.film, film_of(flatten(edited, 1.0), SETTINGS))
-    assert any("another scene" in loan.sentence for loan in view.loans)
+    told = [loan for loan in view.loans if "another scene" in loan.sentence]
+    assert told and not any(loan.fault for loan in told), "for a fault the view would take it all back"
 
 
 def test_a_store_that_goes_away_is_told_and_taken_up_again(crew: Crew, store: Store, view: View) -> None:
-    from studio.errors import CannotWrite
-
     view.show(stage())
     view.finished()
     put = store.put
@@ -287,3 +287,70 @@ def test_a_store_that_goes_away_is_told_and_taken_up_again(crew: Crew, store: St
     store.put = put  # type: ignore[method-assign]
     view.finished()
     assert read_job(store, view.borrower._out[0].job.spec.id).spec.live
+
+
+@pytest.mark.parametrize("what", ["store", "disk", "claim"])
+def test_what_could_not_be_fetched_once_is_fetched_the_next_time(
+    crew: Crew, view: View, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(live, "AGAIN_S", 0.05)
+    failed: set[object] = set()
+    check, claimed = live.check_partial, live.claim_on
+
+    def checked(path, job, piece, result):
+        if result.range not in failed:
+            failed.add(result.range)
+            raise OSError(28, "No space left on device") if what == "disk" else CannotWrite("store: no answer came")
+        return check(path, job, piece, result)
+
+    def claim(store, id_, piece, samples):
+        if samples not in failed:
+            failed.add(samples)
+            return None  # it was withdrawn a moment ago
+        return claimed(store, id_, piece, samples)
+
+    monkeypatch.setattr(live, *(("claim_on", claim) if what == "claim" else ("check_partial", checked)))
+    view.show(stage())
+    view.finished()
+    assert failed and same_sums(view.film, film_of(view.flat, SETTINGS))
+
+
+def test_a_scene_that_is_being_sent_is_sent_no_further_when_the_nodes_are_given_back(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CLOSE_S", 5.0)
+    begun = threading.Event()
+
+    def endless(store, folder, scene, *, progress, journal):
+        begun.set()
+        for sent in range(3000):
+            progress(sent, 3000)
+            time.sleep(0.01)
+        raise AssertionError("it was sent to its end")
+
+    monkeypatch.setattr(live, "send_scene", endless)
+    view.show(stage())
+    assert begun.wait(20.0)
+    view.borrower.close()
+    assert not view.borrower._thread.is_alive()
+
+
+def test_a_scene_that_was_cleaned_away_is_sent_again(crew: Crew, store: Store, view: View) -> None:
+    """As after a night in which nothing was wanted of it."""
+    scene = stage()
+    view.show(scene)
+    view.finished()
+    view.borrower.want(None)
+    store.delete(*(key for top in ("bundles", "layouts", "blobs", "packs") for key, _ in store.list(top)))
+    edited = scene.replace("key", intensity=55.0)
+    view.show(edited)
+    view.finished()
+    assert view.borrower.loan.whole and same_sums(view.film, film_of(flatten(edited, 1.0), SETTINGS))
+
+
+def test_a_store_far_away_is_looked_at_less_often(store: Store) -> None:
+    with Borrower(store, deliver=lambda *came: True) as near:
+        assert near._poll_s == live.POLL_S
+    store.name = "s3://bucket/farm"
+    with Borrower(store, deliver=lambda *came: True) as far:
+        assert far._poll_s == live.FAR_POLL_S

@@ -12,7 +12,7 @@ import pytest
 
 from studio.errors import BadAsset
 from studio.farm.bundles.bundle import NodeCache, read_manifest, send_bundle
-from studio.farm.bundles.portable import bare, faults_of, named_homes, outside, portable
+from studio.farm.bundles.portable import bare, faults_of, named_homes, outside, portable, portable_changes
 from studio.farm.preflight import preflight
 from studio.farm.request import hand_in
 from studio.farm.store import Store, open_store
@@ -23,6 +23,7 @@ from studio.scene.geometry import make_image
 from studio.scene.materials import Material, Texture
 from studio.scene.project import load_project, save_project, save_version
 from studio.scene.scene import Scene
+from studio.scene.scene_changes import changed, changes
 from studio.scene.timeline import Audio
 from tests.render.stage import stage
 
@@ -86,6 +87,26 @@ def test_no_object_of_a_store_names_a_folder_or_user_of_the_machine_that_submits
     there = NodeCache(tmp_path / "cache", floor=0).scene(store, sent.bundle, sent.scene)
     assert {Path(image.path).name for image in there.images.values()} >= {"wood.png", "brick.png", "sky.exr"}
     assert flatten(there, 1.0).digest() == flatten(load_project(folder), 1.0).digest(), "it is the same picture"
+
+
+def test_an_edit_that_goes_alone_says_no_more_than_a_bundle(home: Path) -> None:
+    before = stage()
+    box = next(iter(before.materials.values()))
+    lost = msgspec.structs.replace(box, textures={"base_color": Texture(image="", path=str(home / "gone.png"))})
+    after = replace(before, materials={**before.materials, box.id: lost})
+    told = changes(before, after)
+    assert told is not None and "adalovelace" in told.materials
+    plain = portable_changes(told, where="the edit")
+    assert "adalovelace" not in plain.materials and "gone.png" in plain.materials
+    seen = flatten(changed(before, plain, where="x"), 1.0)
+    assert seen.digest() == flatten(after, 1.0).digest(), "it is the same picture"
+    named = changes(before, replace(before, materials={**before.materials, box.id: _named(box, f"{home}/wood")}))
+    with pytest.raises(BadAsset, match="a folder of yours"):
+        portable_changes(named, where="the edit")
+
+
+def _named(material: Material, name: str) -> Material:
+    return msgspec.structs.replace(material, name=name)
 
 
 def test_a_project_without_such_paths_is_sent_as_it_lies(tmp_path: Path) -> None:

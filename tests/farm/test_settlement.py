@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from studio.errors import CannotWrite, UsageError
 from studio.farm.coordinator import Coordinator
 from studio.farm.model import Event, JobSpec, Lease, NodeInfo, Piece, Report, Result, Usage
+from studio.farm.money.accounts import moved
 from studio.farm.money.ledger import Ledger
 from studio.farm.money.prices import MILLION, PriceList, Row
 from studio.farm.money.settlement import Settlement, replay
@@ -175,6 +176,40 @@ def test_failed_expired_and_beaten_attempts_are_the_farms_cost(farm: Farm):
     assert "expired" in reasons
 
 
+@pytest.mark.parametrize("why", ["paused", "called"])
+def test_who_was_asked_to_end_early_did_nothing_twice(tmp_path: Path, why: str):
+    """Others go on from where a unit ended, and its node is not paid for the time since."""
+    prices = PriceList(version="1", currency="EUR", rows=PRICES.rows, pays_duplicates=True)
+    made = Farm(tmp_path / "l.sqlite", prices=prices)
+    made.settlement.top_up("ann", 200 * EUR, key="bank-1")
+    made.join()
+    made.submit()
+    lease = made.farm.ask("n")
+    assert lease is not None and lease.range[1] - lease.range[0] >= 4
+    made.now += 2
+    made.farm.report(lease.attempt, Report(done=2))
+    if why == "paused":
+        made.farm.pause("j")
+    else:
+        piece = Piece(frame=1.0, samples=4)
+        made.specs["v"] = JobSpec(id="v", name="v", bundle="b", pieces=(piece,), live=True, expected_s=1.0)
+        made.farm.submit(made.specs["v"])
+        assert made.farm.report(lease.attempt, Report(done=2)) == ("stop", 2)
+    assert made.deliver(lease, 0, 2) == "taken"
+    made.join("m")
+    made.now += 1000
+    if why == "paused":
+        made.farm.resume("j")
+    else:
+        made.farm.forget("v")
+    render_all(made, "m")
+    assert made.farm.status("j").state == "done" and made.settlement.billed("j") == 40 * EUR
+    assert [u.reason for u in made.ledger.usages() if not u.accepted] == []
+    assert made.has("n", "node_payable") == 0
+    made.ledger.verify()
+    made.ledger.close()
+
+
 def test_a_node_that_says_more_than_the_clock_is_paid_by_the_clock(farm: Farm):
     farm.submit()
     lease = farm.farm.ask("n")
@@ -254,6 +289,29 @@ def test_approved_units_are_paid_out_once_though_the_payer_fails(farm: Farm):
     assert farm.settlement.pay_out("n", Bank()) == 0
     assert Bank.paid == {"payout/n/EUR/1": 36 * EUR}
     assert farm.has("n", "node_payable") == 0
+
+
+def test_what_a_payer_refused_is_paid_in_its_own_currency_later(farm: Farm):
+    class Bank:
+        up = False
+        paid: list[tuple[int, str]] = []
+
+        def pay(self, node: str, micros: int, currency: str, key: str) -> str:
+            if not self.up:
+                raise CannotWrite("the bank is closed")
+            self.paid.append((micros, currency))
+            return f"ref {len(self.paid)}"
+
+    bank = Bank()
+    for currency, micros in (("USD", 7), ("EUR", 5)):
+        postings = moved(("external", "outside", ""), ("node_payable", "n", ""), micros, currency)
+        farm.ledger.post("adjust", f"adjust/{currency}", postings)
+    with pytest.raises(CannotWrite):
+        farm.settlement.pay("n", bank, currency="USD")
+    bank.up = True
+    assert farm.settlement.pay("n", bank, currency="EUR") == 5
+    assert farm.settlement.pay("n", bank, currency="USD") == 7
+    assert bank.paid == [(5, "EUR"), (7, "USD")]
 
 
 def test_work_matures_when_nobody_says_anything(farm: Farm):

@@ -152,6 +152,16 @@ def test_what_no_job_names_goes_with_its_bytes_told_and_shared_files_stay(tmp_pa
     assert everything(store, tmp_path) == before
 
 
+def test_the_scene_of_a_live_view_stays_however_long_ago_it_was_sent(tmp_path: Path, store: Store) -> None:
+    sent = send(make_files(tmp_path / "a", SCENES[0]), store)
+    job_of(store, "live_0badc0de_7", sent.bundle)
+    aged(tmp_path / "store", but=frozenset({"jobs/live_"}))
+    sweep(store)
+    cache = NodeCache(tmp_path / "cache", floor=0)
+    assert content(cache.fetch(store, sent.bundle)) == SCENES[0]
+    cache.close()
+
+
 def test_an_upload_that_relies_on_what_a_sweep_takes_sends_it_again(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -362,6 +362,50 @@ def test_samples_that_were_delivered_before_are_refused_under_another_name(tmp_p
     assert street.service.coordinator.results("j", 0) == [], "nor does what it delivered before"
 
 
+def test_who_delivers_the_samples_of_others_before_them_is_caught_and_not_they(tmp_path: Path):
+    policy = TrustPolicy(first=(0.0,) * 4, least=(0.0,) * 4, probation=(0,) * 4)  # no spot checks to help
+    street = Street(tmp_path, policy)
+    street.join("evil")
+    street.join("good")
+    early, late = street.service.ask("evil"), street.service.ask("good")
+    assert early is not None and late is not None
+    theirs = late.range[0], late.range[0] + 4
+    assert street.deliver(early, (early.range[0], early.range[0] + 4), render(theirs)) == "taken"
+    assert street.deliver(late, theirs, render(theirs)) == "taken"
+    assert street.inspector.reputations["evil"].blocked and not street.inspector.reputations["good"].blocked
+    assert [(c.node, c.kind, c.sound) for c in street.checks] == [("evil", "replay", False), ("good", "spot", True)]
+
+
+def test_two_units_that_have_the_same_samples_accuse_nobody():
+    pieces = PIECE, Piece(frame=2.0, samples=64)
+    still = RenderJob(spec=JobSpec(id="j", name="", bundle="b", pieces=pieces), settings=JOB.settings)
+    policy = TrustPolicy(first=(0.0,) * 4, least=(0.0,) * 4, probation=(0,) * 4)
+    inspector = Inspector(node=lambda id_: None, rerender=rerender, secret=SECRET, policy=policy)
+    for row, node in enumerate("ab"):
+        lease = Lease(job="j", piece=row, range=(0, 4), attempt=row, node=node, begun=0.0, expires=1.0)
+        inspector.inspect(still, lease, Result(range=(0, 4), key="", digest=""), render((0, 4)), header((0, 4)))
+    assert not any(found.blocked for found in inspector.reputations.values())
+
+
+def test_samples_are_known_from_when_they_come_and_not_from_when_their_check_ends():
+    job = RenderJob(spec=JobSpec(id="j", name="", bundle="b", pieces=(PIECE,)), settings=JOB.settings)
+    film = render((0, 4))
+
+    def deliver(node: str, samples: Range) -> None:
+        lease = Lease(job="j", piece=0, range=samples, attempt=1, node=node, begun=0.0, expires=1.0)
+        inspector.inspect(job, lease, Result(range=samples, key=node, digest=""), film, header((0, 4)))
+
+    def meanwhile(job: RenderJob, piece: Piece, samples: Range, crop: Crop) -> tuple[Film, Header]:
+        if samples == (0, 4):
+            with pytest.raises(Forged, match="under another name"):
+                deliver("b", (4, 8))
+        return rerender(job, piece, samples, crop)
+
+    inspector = Inspector(node=lambda id_: None, rerender=meanwhile, secret=SECRET)
+    deliver("a", (0, 4))
+    assert inspector.reputations["b"].blocked and not inspector.reputations["a"].blocked
+
+
 def test_a_node_of_ones_own_is_not_checked_and_a_good_one_less_and_less(tmp_path: Path):
     street = Street(tmp_path)
     street.join("own", trust=0)

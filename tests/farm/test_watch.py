@@ -14,7 +14,7 @@ import pytest
 from studio.errors import CannotWrite, UsageError
 from studio.farm import session
 from studio.farm.jobs import RenderJob, job_key
-from studio.farm.model import NodeRow, NodeRows
+from studio.farm.model import Event, NodeRow, NodeRows
 from studio.farm.money.bill import Books
 from studio.farm.money.ledger import Ledger, Posting, UsageRow
 from studio.farm.orders import ALIVE_S, beat, end_beat
@@ -182,6 +182,11 @@ def test_what_a_coordinator_says_of_its_nodes_counts_before_the_log(
         ("a", row, row.unit),
         ("gone", None, ""),
     ]
+    other = msgspec.structs.replace(row, unit="other-job f1 0-16")
+    store.put("nodes/1.json", msgspec.json.encode(NodeRows(generation=1, at=time.time(), rows=(other,))))
+    detail = watch.look().detail
+    assert detail is not None and [frame.mark for frame in detail.frames] == ["waiting", "waiting"]
+    assert detail.nodes[0].unit == "other-job", "frames of another job do not pass for those of this one"
 
 
 def test_the_time_that_is_left_follows_what_came_lately(
@@ -232,6 +237,39 @@ def test_a_store_is_looked_at_often_while_somebody_looks_and_rarely_while_it_is_
     watch.close()
 
 
+def test_a_part_of_the_log_that_does_not_come_is_asked_for_again(
+    watch: JobWatch, store: Store, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(store, job, {"kind": "leased", "node": "a", "piece": 0, "range": [0, 16], "attempt": 1})
+    watch.follow(job.spec.id)
+
+    def silent(store: Store, key: str) -> list[Event]:
+        raise CannotWrite("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("studio.farm.seen.course.events_of", silent)
+        assert watch.look().fault == "the store does not answer"
+    detail = watch.look().detail
+    assert detail is not None and [event.node for event in detail.events] == ["a"]
+
+
+def test_who_hurries_a_look_that_is_under_way_is_heard(
+    watch: JobWatch, store: Store, job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[RenderJob] = []
+    stand = JobWatch._stand
+
+    def sent_meanwhile(self: JobWatch, *args: Any) -> None:
+        stand(self, *args)
+        if not late:
+            late.append(job_in(store, tmp_path, name="late"))
+            self.hurry()
+
+    monkeypatch.setattr(JobWatch, "_stand", sent_meanwhile)
+    assert only(watch.look()).id == job.spec.id
+    assert {each.id for each in watch.look().jobs} == {job.spec.id, late[0].spec.id}
+
+
 def test_a_folder_that_is_not_mounted_is_told_and_not_made(tmp_path: Path) -> None:
     watch = JobWatch(str(tmp_path / "mnt" / "farm"))
     assert "see that its disk or share is there" in watch.look().fault
@@ -259,6 +297,23 @@ def test_what_becomes_of_a_job_is_told_once_also_over_restarts(
     last = JobWatch(place)
     assert last.look().news == (), "it was told yesterday"
     last.close()
+
+
+def test_news_is_told_also_where_it_cannot_be_written_down(
+    watch: JobWatch, store: Store, job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat(store, 1)
+    watch.look()
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+
+    def full(remembered: known.Remembered) -> None:
+        raise CannotWrite("the disk is full")
+
+    monkeypatch.setattr(known, "keep", full)
+    state = watch.look()
+    assert [news.what for news in state.news] == ["done"] and not state.fault
+    assert watch.look().news == ()
 
 
 def test_of_a_job_that_is_over_when_it_is_first_seen_nobody_waits_to_hear(
@@ -509,6 +564,35 @@ def test_each_store_has_a_thread_that_ends(store: Store, place: str, job: Render
     assert [each.name for each in threading.enumerate() if each.name == "studio-farm-watch"] == []
 
 
+def test_nobody_waits_for_a_silent_store_to_look_at_it_no_more(
+    place: str, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, answers, looking = threading.Event(), threading.Event(), [0, 0]  # looks now, and the most at once
+    look = JobWatch.look
+
+    def silent(self: JobWatch) -> StoreState:
+        looking[0] += 1
+        looking[1] = max(looking)
+        begun.set()
+        answers.wait(60)
+        looking[0] -= 1
+        return look(self)
+
+    monkeypatch.setattr(JobWatch, "look", silent)
+    heard: list[StoreState] = []
+    watch = FarmWatch(heard.append)
+    watch.add(place)
+    assert begun.wait(60)
+    watch.remove(place)
+    assert watch.places == [] and looking[0] == 1, "it does not wait for the look"
+    watch.add(place)
+    answers.set()
+    until(lambda: bool(heard))
+    watch.close()
+    assert looking[1] == 1, "who looks there again begins after the one before"
+    assert [each.name for each in threading.enumerate() if each.name == "studio-farm-watch"] == []
+
+
 def test_what_nobody_foresaw_is_told_and_the_watch_goes_on(
     store: Store, place: str, job: RenderJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -555,7 +639,19 @@ def test_a_list_that_is_damaged_or_cannot_be_kept_harms_nothing(tmp_path: Path) 
         known.remember(str(tmp_path))
 
 
-@pytest.mark.parametrize("wrong", ["", "  ", "ftp://x/y", "s3://key:secret@bucket", "s3://b?sig=1", "a\0b"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "  ",
+        "ftp://x/y",
+        "s3://key:secret@bucket",
+        "https://token@store.example",
+        "s3://b?sig=1",
+        "s3://[b",
+        "a\0b",
+    ],
+)
 def test_a_place_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError):
         known.checked(wrong)
@@ -565,6 +661,7 @@ def test_a_place_is_kept_from_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
     assert known.checked("farm") == str(tmp_path / "farm")
     assert known.checked(" s3://bucket/farm ") == "s3://bucket/farm"
+    assert known.checked("~nobody-of-this-name/farm") == str(tmp_path / "~nobody-of-this-name" / "farm")
     assert known.folder_of("s3://bucket/farm") is None
     assert known.folder_of(f"file://{tmp_path}") == tmp_path
 

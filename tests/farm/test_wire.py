@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.farm import wire
 from studio.farm.model import Lease, NodeInfo, Order, Report, Result
 from studio.farm.trust.guests import LONGEST_ID
 from studio.farm.trust.signing import Key, Statement, Untrusted, enrolment
@@ -216,6 +217,24 @@ def test_it_listens_to_others_only_with_tls_and_a_real_token(clerk: Clerk) -> No
         Remote("ftp://somewhere", TOKEN)
 
 
+def test_it_listens_by_the_sixth_version_too(clerk: Clerk) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as free:
+            free.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with Server(clerk, TOKEN, host="::1") as server, Remote(server.url, TOKEN) as remote:
+        assert server.url.startswith("http://[::1]:")
+        assert remote.ask("a") == LEASE
+
+
+def test_who_tries_codes_is_known_by_the_network() -> None:
+    assert wire._network("192.0.2.7") == wire._network("::ffff:192.0.2.7") == "192.0.2.7"
+    same = {wire._network(text) for text in ("2001:db8::1", "2001:db8::a:b:c:d", "2001:db8:0:0:ffff::", "2001:db8::%1")}
+    assert len(same) == 1
+    assert wire._network("2001:db8:0:1::1") not in same
+
+
 def test_who_speaks_no_tls_holds_up_nobody(tmp_path: Path, clerk: Clerk) -> None:
     certificate, key = self_signed(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -357,6 +376,12 @@ def test_a_member_speaks_of_its_own_attempts_alone(member: Remote, books: Books)
     assert member.deliver(msgspec.structs.replace(OWN, range=(0, 1 << 20)), RESULT) == "taken"
     member.fail(OWN.attempt, 12, "driver")
     assert books.heard == [("report", OWN.attempt), ("deliver", OWN), ("fail", OWN.attempt, 12, "driver")]
+
+
+def test_what_a_member_says_does_nothing_to_a_terminal(member: Remote, books: Books) -> None:
+    member.fail(OWN.attempt, 12, "driver\x1b[2J\n" + "x" * 500)
+    ((_, _, _, text),) = books.heard
+    assert isinstance(text, str) and text.startswith("driver?[2J?x") and len(text) == 400
 
 
 def test_a_strangers_word_ends_no_job(member: Remote, door: Server, books: Books) -> None:

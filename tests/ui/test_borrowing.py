@@ -104,6 +104,18 @@ def test_another_store_and_nodes_alone(view, host, qtbot, tmp_path):
     assert len(view.lenders) == 2
 
 
+def test_a_store_that_was_given_by_a_command_stays_the_one(view, host, qtbot, tmp_path):
+    given = str(tmp_path / "given")
+    view.borrow_bar.borrow(True, place=given)
+    qtbot.waitUntil(lambda: bool(view.lenders) and bool(view.lent) and view.lent[-1] == "share")
+    view.borrow_bar.alone.click()
+    qtbot.waitUntil(lambda: len(view.lenders) == 2 and view.lent[-1] == "all")
+    assert view.lenders[-1].store.name == given and view.borrowing.place == given and not host.held
+    view.borrow_bar.borrow(False)
+    view.borrow_bar.borrow(True, place="")
+    qtbot.waitUntil(lambda: len(view.lenders) == 3 and bool(host.held))
+
+
 def test_how_many_work_and_how_fast_stands_below_the_picture(view, qtbot):
     lender = borrow(view, qtbot)
     lender.told(Loan(at_work=3, fit=3, nodes=4, samples=12, samples_s=41.5))
@@ -175,6 +187,31 @@ def test_a_store_that_cannot_be_opened_is_told_and_switches_off(view, qtbot, mon
     qtbot.waitUntil(lambda: bool(view._studio.face.notices))
     assert "no space left" in view._studio.face.notices[-1][1]
     assert not view.borrow_bar.switch.isChecked() and not view.borrowing.on
+
+
+def test_what_is_wrong_from_the_first_moment_is_not_lost(view, qtbot, monkeypatch):
+    """A store that takes nothing says so before the loan has begun here, and only once."""
+    make = view.borrowing.make
+
+    def at_once(store: Any, deliver: Any, told: Any, trust: int) -> FakeLender:
+        told(Loan(sentence="no space left", fault=True, passes=True))
+        return make(store, deliver, told, trust)
+
+    view.borrowing.make = at_once
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: view.lent.count("share") == 1)
+    qtbot.waitUntil(lambda: view.lent[-1] == "")
+    assert view.borrow_bar.label.text() == "no space left" and view.borrowing.on
+
+
+def test_a_loan_that_cannot_begin_gives_the_crew_back(view, host, qtbot):
+    def refuse(*arguments: Any) -> FakeLender:
+        raise CannotWrite("no space left")
+
+    view.borrowing.make = refuse
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: bool(view._studio.face.notices))
+    assert not host.held and not view.borrowing.on
 
 
 def test_what_an_ended_loan_still_says_is_not_shown(view, qtbot):

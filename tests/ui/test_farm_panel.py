@@ -21,14 +21,17 @@ from pytestqt.qtbot import QtBot
 
 from studio.commands.preferences import Preferences
 from studio.farm import session
+from studio.farm.engines.engine import Ref
 from studio.farm.jobs import RenderJob, job_key
 from studio.farm.model import Event, NodeRow, NodeRows
 from studio.farm.money.ledger import Ledger, Posting, UsageRow
 from studio.farm.orders import beat, end_beat, orders_after, wished
+from studio.farm.request import note_engine
 from studio.farm.results import Notes, save_notes
 from studio.farm.seen import known
 from studio.farm.seen.states import FrameState, JobState, NodeState
 from studio.farm.store import Store, open_store
+from studio.farm.wish import LOCAL
 from studio.render.finish import Look
 from studio.render.reel import Stills
 from studio.ui import farm_jobs, farm_words
@@ -219,10 +222,11 @@ def edit(panel: Any, column: int, text: str) -> None:
     editor.selectAll()
     QTest.keyClicks(editor, text)
     QTest.keyClick(editor, Qt.Key.Key_Return)
+    QApplication.processEvents()  # what a delegate commits waits in the queue
 
 
 def test_priority_and_cap_are_edited_where_they_stand(
-    panel: Any, store: Store, job: RenderJob, seen: Any, qtbot: QtBot
+    yard: Any, panel: Any, store: Store, job: RenderJob, seen: Any, qtbot: QtBot
 ) -> None:
     edit(panel, farm_jobs.PRIORITY, "80")
     qtbot.waitUntil(lambda: panel.current.standing.priority == 80)
@@ -232,7 +236,32 @@ def test_priority_and_cap_are_edited_where_they_stand(
     assert wants(store, job) == {"priority", "cap"}
     before = len(orders_after(store, job.spec.id, 0))
     edit(panel, farm_jobs.PRIORITY, "80")
+    qtbot.waitUntil(lambda: not yard.application.bridge.busy)
     assert len(orders_after(store, job.spec.id, 0)) == before, "what is so already is not ordered"
+
+
+def test_a_cap_of_less_than_a_cent_stays_when_it_is_only_looked_at(
+    yard: Any, panel: Any, store: Store, job: RenderJob, seen: Any, qtbot: QtBot
+) -> None:
+    session.order(store, job.spec.id, "cap", value=4_321)
+    seen(lambda: panel.current.cap_micros == 4_321)
+    before = len(orders_after(store, job.spec.id, 0))
+    edit(panel, farm_jobs.COST, "")
+    qtbot.waitUntil(lambda: not yard.application.bridge.busy)
+    assert len(orders_after(store, job.spec.id, 0)) == before
+
+
+def test_of_several_jobs_those_are_paused_that_can_be(
+    yard: Any, panel: Any, store: Store, job: RenderJob, seen: Any, tmp_path: Path, qtbot: QtBot
+) -> None:
+    beat(store, 1)
+    over = job_in(store, tmp_path, name="over")
+    session.order(store, over.spec.id, "cancel")
+    seen(lambda: sorted(state(panel, row) for row in range(panel.shown_jobs.rowCount())) == ["Cancelled", "Running"])
+    panel.table.selectAll()
+    press(panel.pause_button)
+    qtbot.waitUntil(lambda: wants(store, job) == {"pause"} and not yard.application.bridge.busy)
+    assert wants(store, over) == {"cancel"} and not any("nothing to pause" in told for told in sentences(yard))
 
 
 def test_a_job_that_is_over_has_no_priority_to_edit(panel: Any, store: Store, job: RenderJob, seen: Any) -> None:
@@ -275,6 +304,8 @@ def test_the_menu_of_a_job_offers_what_its_buttons_do(panel: Any, store: Store, 
 def test_a_job_without_nodes_says_what_to_do(yard: Any, panel: Any, store: Store, job: RenderJob, seen: Any) -> None:
     assert state(panel) == "No nodes"
     assert "studio farm serve --nodes 1" in panel.told.text() and panel._notice.isVisible()
+    note_engine(store, Ref(engine=LOCAL, id=job.spec.id, job=job.spec.id, store=store.name))
+    seen(lambda: "this machine starts its nodes" in panel.told.text())
     beat(store, 1)
     seen(lambda: state(panel) == "Running")
     assert not panel._notice.isVisible()
@@ -412,6 +443,7 @@ def test_nodes_and_the_log_are_those_of_the_job(
     panel.log.frame.clear()
     QTest.keyClicks(panel.log.frame, "x")
     assert said() == [] and "like 12 or 10-20" in panel.log.frame.toolTip()
+    assert panel.log.frame.property("wrong")
     panel.log.frame.clear()
     panel.log.kind.choose("faults")
     panel.log.kind.activated.emit(0)
@@ -423,7 +455,11 @@ def test_nodes_and_the_log_are_those_of_the_job(
     QTest.mouseClick(panel.node_table.viewport(), LEFT, pos=cell)
     QTest.mouseDClick(panel.node_table.viewport(), LEFT, pos=cell)
     assert panel.tabs.currentWidget() is panel.log and said() == ["Unit begun"], "a double click shows its events"
+    panel.log.show_node("of another job")
+    assert said() == [] and panel.log.node.currentData() == "of another job", "one that did nothing has no events"
     panel.log.show_node("")
+    panel.log.begin(())
+    assert [panel.log.node.itemData(row) for row in range(panel.log.node.count())] == [""]
 
 
 # --- books -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ from tests.render.stage import stage
 from tests.ui.conftest import SHOT_SIZE
 
 LEFT = Qt.MouseButton.LeftButton
+SMALLEST_DOCK_PX = 277  # that the panel has within its scroll bar in a window of 1440 pixels
 
 
 class PretendedCrew:
@@ -172,7 +174,8 @@ def test_what_is_sent_is_the_job_that_the_command_line_makes(
     job = read_job(open_store(delivery.place), delivery.handed.job.spec.id)
     assert delivery.place == known.own_store() and known.places() == [known.own_store()]
     assert farm.host_of(studio).works_at(delivery.place) is not None, "this machine works at it"
-    assert "is sent" in panel.state.text() and panel.jobs_button.isVisibleTo(panel)
+    new, whole = re.findall(r"[\d.]+", panel.state.text())[:2]
+    assert "is sent" in panel.state.text() and float(new) <= float(whole) and panel.jobs_button.isVisibleTo(panel)
     shot(panel.window(), "farm-submit-sent")
 
     other = tmp_path / "other"
@@ -321,7 +324,12 @@ def test_what_an_export_can_and_a_farm_cannot_is_left_out_and_said(panel: Any, s
 
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
-    [("frames", "1-x", "frame"), ("output", "{nobody}.####.exr", "nobody"), ("output", "", "names no file")],
+    [
+        ("frames", "1-x", "frame"),
+        ("output", "{nobody}.####.exr", "nobody"),
+        ("output", "", "names no file"),
+        ("store", "~nobody-of-this-name/farm", "is no whole path"),
+    ],
 )
 def test_bad_input_is_a_sentence(panel: Any, studio: Any, qtbot: QtBot, name: str, text: str, sentence: str) -> None:
     type_into(part(panel, name), text)
@@ -420,6 +428,7 @@ def test_a_quote_says_what_it_takes_and_proposes_a_cap(
     assert likely.endswith(" EUR") and float(likely.split()[0]) <= float(most.split()[0])
     assert len(panel.quote.curve.points) == len(estimating.COUNTS)
     assert "Not included: sending the project" in part(panel, "left-out").text()
+    assert part(panel, "body").minimumSizeHint().width() <= SMALLEST_DOCK_PX, "nothing is cut off at the side"
     shot(panel.window(), "farm-submit-quote")
     probes, before = len(pilot), told.wall_s
     type_into(part(panel, "quote-nodes"), "1")
@@ -430,6 +439,7 @@ def test_a_quote_says_what_it_takes_and_proposes_a_cap(
     assert part(panel, "cap").value == pytest.approx(told.cap / 1e6)
     settled(panel, qtbot)
     assert panel.seen.asked.request.cap_micros == told.cap
+    assert part(panel, "quote-state").text() == "", "a cap changes nothing of what it takes"
     type_into(part(panel, "samples"), "64")
     settled(panel, qtbot)
     assert part(panel, "quote-state").text() == "Something changed since; quote again."
@@ -479,6 +489,7 @@ def test_the_panel_fits_at_every_scale_and_in_both_languages(
     body = part(fresh, "body")
     told = part(fresh, "left-out")
     qtbot.waitUntil(lambda: told.height() >= told.heightForWidth(told.width()), timeout=10_000)  # none is squeezed
-    assert body.minimumSizeHint().width() <= fresh.width(), "nothing is cut off at the side"
+    room = fresh._area.viewport().width()
+    assert body.minimumSizeHint().width() <= room, "nothing is cut off at the side"
     assert part(fresh, "section-0").text() == {"en": "Pictures", "zh_CN": "画面"}[language]
     shot(fresh, f"farm-submit-{language}-{round(100 * scale)}")

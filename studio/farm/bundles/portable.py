@@ -22,6 +22,7 @@ from studio.errors import BadAsset
 from studio.scene import schema
 from studio.scene.project_paths import is_absolute
 from studio.scene.scene import Scene
+from studio.scene.scene_changes import SceneChanges
 from studio.scene.scene_file import read_contents
 
 OWN = ("export", "farm")  # of a scene's `extra`: how pictures are asked for
@@ -40,6 +41,19 @@ def portable(text: bytes, *, where: str) -> bytes:
     if found:
         raise BadAsset(f"{where}: {found[0]}")
     return msgspec.json.encode(document) if changed else text
+
+
+def portable_changes(told: SceneChanges, *, where: str) -> SceneChanges:
+    """What an edit changed, as `portable` has it, and with the same fault."""
+    names = ("entities", "materials", "tracks")
+    document: dict[str, Any] = {name: msgspec.json.decode(getattr(told, name)) for name in names}
+    changed = _without_paths(document)
+    found = named_homes(document)
+    if found:
+        raise BadAsset(f"{where}: {found[0]}")
+    if not changed:
+        return told
+    return msgspec.structs.replace(told, materials=msgspec.json.encode(document["materials"]).decode())
 
 
 def outside(scene: Scene, project: Path | None) -> list[str]:

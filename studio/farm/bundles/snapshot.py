@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from studio.errors import BadAsset, CannotWrite
+from studio.farm.bundles.portable import OWN
 from studio.farm.session import farm_folder
 from studio.render.queue_store import locked
 from studio.scene.project import SCENE, save_project, sweep
@@ -26,12 +27,10 @@ from studio.scene.project_paths import told, with_paths
 from studio.scene.scene import Scene
 from studio.scene.scene_file import ASSET, read_contents
 
-_OWN = ("export", "farm")  # of a scene's `extra`: how pictures are asked for
-
 
 def plain_scene(scene: Scene) -> Scene:
     """The scene without what only its artist's machine needs."""
-    kept = {name: value for name, value in scene.extra.items() if name not in _OWN}
+    kept = {name: value for name, value in scene.extra.items() if name not in OWN}
     return scene if len(kept) == len(scene.extra) else replace(scene, extra=kept)
 
 

@@ -228,14 +228,25 @@ def _lazily(store: Store, hash_: str, made: Callable[[], bytes]) -> Callable[[],
 
 def _whole(store: Store, file: _Found) -> Callable[[], None]:
     def send() -> None:
-        if not file.fresh and digest_of_file(file.path)[0] != file.hash:
+        try:
+            same = file.fresh or digest_of_file(file.path)[0] == file.hash
+        except OSError as fault:
+            raise BadAsset(f"{file.path} cannot be read: {(fault.strerror or str(fault)).lower()}") from None
+        if not same:
             raise _changed(file)
         store.send(blob_key(file.hash), file.path)
-        if _stat(file.path) != file.stat:
+        if not _is_as_found(file):
             store.delete(blob_key(file.hash))
             raise _changed(file)
 
     return send
+
+
+def _is_as_found(file: _Found) -> bool:
+    try:
+        return _stat(file.path) == file.stat
+    except OSError:
+        return False
 
 
 def _packed(files: list[_Found]) -> bytes:

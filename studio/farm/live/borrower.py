@@ -24,7 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from studio.errors import BadAsset, CannotWrite, StudioError
+from studio.errors import BadAsset, Cancelled, CannotWrite, StudioError
+from studio.farm.bundles.manifest import bundle_key
+from studio.farm.bundles.portable import portable_changes
 from studio.farm.jobs import RenderJob, claim_on, job_key, write_job
 from studio.farm.live.desk import Stand, Wish, end_session, job_name, read_stand, sweep, write_wish
 from studio.farm.live.job import Base, live_job
@@ -103,6 +105,10 @@ class _AnotherScene(BadAsset):
     """A partial is of another scene than what was asked for."""
 
 
+class _SentAnew(_AnotherScene):
+    """And that scene is about to be sent whole, so nothing is wrong with it yet."""
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     """A job that is out."""
@@ -122,7 +128,8 @@ class Borrower:
     """A view's side of borrowing. Use it in a `with`, or close it.
 
     `deliver` gets films, and `told` how it stands, both from the thread here. `want` may be called from any thread.
-    Nodes that are less trusted than `trust` never see the scene; `device` keeps to one class of device.
+    Nodes that are less trusted than `trust` never see the scene; `device` keeps to one class of device. `poll_s` is how
+    often the store is looked at, 0 as suits its kind.
     """
 
     def __init__(
@@ -131,7 +138,7 @@ class Borrower:
         *,
         deliver: Deliver,
         told: Callable[[Loan], None] = lambda loan: None,
-        poll_s: float = POLL_S,
+        poll_s: float = 0.0,
         device: str = "",
         trust: int = 1,
         folder: Path | None = None,
@@ -139,7 +146,8 @@ class Borrower:
         self.store = store
         self.session = secrets.token_hex(6)
         self.loan = Loan(sentence="Asking for nodes.")
-        self._deliver, self._told, self._poll_s = deliver, told, poll_s
+        self._deliver, self._told = deliver, told
+        self._poll_s = poll_s or (FAR_POLL_S if "://" in store.name else POLL_S)
         self._needs = Needs(build=build_id(), device=device, trust=trust)
         self._made = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="myriad-live-"))
@@ -202,6 +210,10 @@ class Borrower:
             except CannotWrite as fault:
                 self._say(sentence=str(fault), fault=True, passes=True)
                 pause = AGAIN_S
+            except _SentAnew as fault:
+                with contextlib.suppress(CannotWrite):  # said with the next beat
+                    self._give_up()
+                self._say(at_work=0, samples_s=0.0, sentence=str(fault))
             except StudioError as fault:
                 self._refuse(str(fault))
             if wanted is not self._out_for:
@@ -276,12 +288,12 @@ class Borrower:
         return self._out_for is not None and self._out_for.generation == wanted.generation
 
     def _changes(self, wanted: Wanted) -> tuple[SceneChanges | None, int]:
-        """What differs from the scene in the store, which is sent when there is none or too much of it has changed;
-        and the bytes that were sent for it."""
-        if self._base is not None and not self._renewed:
+        """What differs from the scene in the store, which is sent when there is none, as after a cleaning, or too much
+        of it has changed; and the bytes that were sent for it."""
+        if self._base is not None and not self._renewed and self.store.size(bundle_key(self._base.bundle)) is not None:
             told = changes(self._base.scene, wanted.scene)
             if told is not None:
-                return told, 0
+                return portable_changes(told, where="the edit"), 0
         self._renewed = False
         folder = self._folder / "scene.studio"
         save_project(wanted.scene, folder)
@@ -290,6 +302,8 @@ class Borrower:
         return None, sent.sent
 
     def _sending(self, done: int, total: int) -> None:
+        if self._closed:
+            raise Cancelled("the nodes were given back while the scene was sent")
         self._keep_up()
         self._say(sending=(done, total) if done < total else (0, 0))
 
@@ -333,15 +347,16 @@ class Borrower:
                     continue
                 match = _CLAIM.fullmatch(key.rsplit("/", 1)[-1])
                 samples = (int(match[1]), int(match[2])) if match is not None else (0, 0)
-                result = claim_on(self.store, out.job.spec.id, piece, samples) if match is not None else None
+                if match is not None and not out.taken.meets(samples):
+                    result = claim_on(self.store, out.job.spec.id, piece, samples)
+                    if result is None or not self._try(wanted, out, result, key):
+                        continue  # it was withdrawn a moment ago: somebody else may have the range by the next look
                 out.seen.add(key)
-                if result is not None and not out.taken.meets(samples):
-                    self._try(wanted, out, result, key)
                 if self._wanted is not wanted and self._wanted is not None and not self._same_film(self._wanted):
                     return  # the rest is of a scene that nobody looks at any more
 
-    def _try(self, wanted: Wanted, out: _Job, result: Result, key: str) -> None:
-        """Take a result; one that is not there, as its claim was withdrawn a moment ago, is looked for again."""
+    def _try(self, wanted: Wanted, out: _Job, result: Result, key: str) -> bool:
+        """Take a result; False for one that cannot be read, as when its claim was withdrawn a moment ago."""
         try:
             self._take(wanted, out, result)
         except _AnotherScene:
@@ -350,18 +365,19 @@ class Borrower:
             out.tries[key] = out.tries.get(key, 0) + 1
             if out.tries[key] >= MOST_TRIES:
                 raise
-            out.seen.discard(key)
+            return False
+        return True
 
     def _take(self, wanted: Wanted, out: _Job, result: Result) -> None:
         piece = out.job.spec.pieces[0]
-        with tempfile.TemporaryDirectory(prefix="myriad-live-") as folder:
-            path = Path(folder) / "unit.part"
-            try:
+        try:
+            with tempfile.TemporaryDirectory(prefix="myriad-live-") as folder:
+                path = Path(folder) / "unit.part"
                 self.store.copy_to(path, result.key, most=largest_part(out.job, piece))
-            except OSError as fault:
-                reason = (fault.strerror or str(fault)).lower()
-                raise CannotWrite(f"what nodes deliver cannot be kept: {reason}; make room on the disk") from fault
-            film, header = check_partial(path, out.job, piece, result)
+                film, header = check_partial(path, out.job, piece, result)
+        except OSError as fault:
+            reason = (fault.strerror or str(fault)).lower()
+            raise CannotWrite(f"what nodes deliver cannot be kept: {reason}; make room on the disk") from fault
         self._digest = self._digest or wanted.flat.digest()
         if header.scene != self._digest:
             self._another_scene()
@@ -382,7 +398,7 @@ class Borrower:
             )
         self._renewed = True
         self._out_for = None  # it is sent again
-        raise _AnotherScene("The nodes see another scene than this view; it is sent anew.")
+        raise _SentAnew("The nodes see another scene than this view; it is sent anew.")
 
     # --- how it stands -----------------------------------------------------------------------------------------------
     def _standing(self) -> dict[str, object]:

@@ -204,7 +204,7 @@ class Accounts:
         paid = 0
         for entry in self.ledger.unpaid():
             amount = -entry.amount("node_payable", node)
-            if amount > 0:
+            if amount > 0 and entry.postings[0].currency == currency:
                 self.ledger.mark_paid(entry.number, payer.pay(node, amount, currency, entry.key))
                 paid += amount
         return paid

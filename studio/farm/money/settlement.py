@@ -143,8 +143,10 @@ class Settlement(Accounts):
                 event.attempt,
                 _Attempt(event.job, event.piece, event.node, last, first, event.at, loaded=kind == "adopted"),
             )
-        elif kind == "cut" and found is not None and event.range is not None:
+        elif kind in ("cut", "called") and found is not None and event.range is not None:
             found.last = event.range[0]
+            if found.at >= found.last:
+                del self._attempts[event.attempt]
         elif kind == "delivered" and event.range is not None:
             self._delivered(event, spec, found)
         elif kind == "probed" and found is not None and event.range is not None:
@@ -162,9 +164,16 @@ class Settlement(Accounts):
             self._recap(event, spec, int(event.text))
         elif kind in ("resumed", "extended"):  # what was released at an end is held again
             self._recap(event, spec, max(self._caps.get(event.job, spec.cap_micros), self.cap(spec)))
+        elif kind in ("paused", "capped"):  # what runs ends where it is; others who go on from there are no rivals
+            for attempt in self._attempts.values():
+                if attempt.job == event.job:
+                    attempt.last = attempt.at
         elif kind in _OVER:
             for number in [n for n, a in self._attempts.items() if a.job == event.job]:
-                self._unpaid(number, event.at, "given up")
+                if self._attempts[number].at < self._attempts[number].last:
+                    self._unpaid(number, event.at, "given up")
+                else:
+                    self._ended.append((number, self._attempts.pop(number)))
             self._release(event, spec)
 
     def _owner(self, spec: JobSpec) -> str:

@@ -65,8 +65,9 @@ class Course:
                 found.append((int(match[1]), int(match[2]), key))
         before = len(self.events)
         for *_, key in sorted(found):
-            self._read.add(key)
-            for event in events_of(store, key):
+            events = events_of(store, key)
+            self._read.add(key)  # not before: a store that does not answer is asked for it again
+            for event in events:
                 self.hear(event, job)
         return len(self.events) - before
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,18 +49,21 @@ def folder_of(place: str) -> Path | None:
 def checked(place: str) -> str:
     """The place of a store as it is remembered: a folder from the root, or a URL. Raises UsageError for neither."""
     place = place.strip()
-    parts = urlsplit(place)
     if not place or "\0" in place:
         raise UsageError("say where the store is: a folder or a URL")
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        raise UsageError(f"{place[:80]!r} is no address; write it like s3://bucket/farm") from None
     if len(parts.scheme) > 1:
         if parts.scheme not in SCHEMES:
             raise UsageError(
                 f"a store cannot be of the kind {parts.scheme!r}; use a folder or one of {', '.join(SCHEMES)}"
             )
-        if parts.password or parts.query:
+        if "@" in parts.netloc or parts.query:
             raise UsageError("leave keys and passwords out of a store's address; set them in the environment")
         return place
-    return str(Path(place).expanduser().absolute())
+    return str(Path(os.path.expanduser(place)).absolute())
 
 
 def places() -> list[str]:

@@ -46,7 +46,8 @@ class FrameState:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node: what its coordinator says of it now (`row`, None when it says nothing), and what it did at a job."""
+    """A node: what its coordinator says of it now (`row`, None when it says nothing), and what it did at a job. `unit`
+    is the piece and range of the job that it works at, or the id alone of another job."""
 
     id: NodeId
     row: NodeRow | None = None
@@ -217,6 +218,8 @@ def nodes_at(job: RenderJob, course: Course, rows: tuple[NodeRow, ...]) -> Itera
     for id_ in sorted({*now, *course.nodes}):
         work, row = course.nodes.get(id_), now.get(id_)
         unit = row.unit if row is not None else ""
+        if unit.split(" ")[0] != job.spec.id:
+            unit = unit.split(" ")[0]  # another job's: its frames are not to pass for this one's
         if not rows:
             held = next((each for each in course.at_work.values() if each.node == id_), None)
             unit = f"{job.spec.id} {job.spec.pieces[held.piece].name} {held.first}-{held.last}" if held else ""

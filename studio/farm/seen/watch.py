@@ -44,6 +44,7 @@ LIST_S = 15.0  # between two looks for jobs that are new, or begin again
 LONGEST_S = 120.0  # between two tries of a store that does not answer
 ALONE_S = 90.0  # that a job may go without anybody who works at it, before that is told
 AGAIN_S = 60.0  # before results that cannot be brought home are tried again
+LONGEST_END_S = 10.0  # that is waited for threads at the end; a store that does not answer is left to itself
 COLLECT_S = 2.0  # of bringing a job's results home, between two looks
 ENDS = ("done", "failed", "lost", "capped", "cancelled", "alone")  # what is told
 
@@ -133,6 +134,7 @@ class JobWatch:
             self._read(self._store)
             self._failures = 0
         except StudioError as fault:
+            self.hurry()
             self._failures = min(self._failures + 1, 16)
             self.state = replace(self.state, fault=str(fault), news=(), detail=None)
         return self.state
@@ -153,6 +155,7 @@ class JobWatch:
         now = self._clock()
         fresh = now - self._listed >= LIST_S
         if fresh:
+            self._listed = now  # before it looks: who hurries it meanwhile is to be heard
             self._find(store)
         working = works(store)
         rows = tuple(nodes_of(store)) if working else ()
@@ -162,8 +165,6 @@ class JobWatch:
             followed = kept.job.spec.id == self._followed
             if fresh or followed or kept.came or kept.state is None or not kept.state.over:
                 self._stand(store, kept, working, rows, now)
-        if fresh:
-            self._listed = now
         jobs = sorted(
             (kept.state for kept in self._jobs.values() if kept.state is not None),
             key=lambda job: (job.standing.submitted_at, job.id),
@@ -248,7 +249,7 @@ class JobWatch:
 
     # --- what is told once -------------------------------------------------------------------------------------------
     def _news(self, jobs: Iterable[JobState], now: float) -> tuple[News, ...]:
-        """What became of jobs since it was told last, written down before it is told. Of a job that is over when it is
+        """What became of jobs since it was told last, written down where that can be. Of a job that is over when it is
         first seen nobody waits to hear."""
         told = dict(self._remembered.told)
         news: list[News] = []
@@ -264,7 +265,8 @@ class JobWatch:
         if told != self._remembered.told:
             self._remembered = msgspec.structs.replace(self._remembered, told=told)
             if known.recall(self.place) is not None or self.place == known.own_store():
-                known.keep(self._remembered)
+                with contextlib.suppress(CannotWrite):  # it is then told again after the next start
+                    known.keep(self._remembered)
         return tuple(news)
 
     def _worth_telling(self, job: JobState, now: float) -> str:
@@ -364,6 +366,7 @@ class FarmWatch:
         self._changed, self._failed = changed, failed
         self._watch = partial(JobWatch, open=open, collect=collect, author=author)
         self._threads: dict[str, _Thread] = {}
+        self._leaving: dict[str, _Thread] = {}  # that were told to end, by the store that they looked at last
         self._seen = False
 
     @property
@@ -392,14 +395,16 @@ class FarmWatch:
             return
         watch = self._watch(place)
         watch.seen = self._seen
-        self._threads[place] = thread = _Thread(watch, self._changed, self._failed)
+        after = self._leaving.pop(place, None)
+        self._threads[place] = thread = _Thread(watch, self._changed, self._failed, after=after)
         thread.start()
 
     def remove(self, place: str) -> None:
-        """Look at a store no more."""
+        """Look at a store no more. A look that is under way ends by itself; nobody waits for a store that is silent."""
         thread = self._threads.pop(place, None)
         if thread is not None:
-            thread.end()
+            thread.tell_end()
+            self._leaving[place] = thread
 
     def follow(self, place: str, id_: JobId) -> None:
         """Say more of this one job, and of no other."""
@@ -425,28 +430,36 @@ class FarmWatch:
 
     def close(self) -> None:
         """End all threads; what is under way ends where it is."""
-        threads = list(self._threads.values())
+        threads = [*self._threads.values(), *self._leaving.values()]
         self._threads.clear()
+        self._leaving.clear()
         for thread in threads:
             thread.tell_end()
+        until = time.monotonic() + LONGEST_END_S
         for thread in threads:
-            thread.end()
+            thread.join(max(until - time.monotonic(), 0.0))
 
 
 class _Thread(threading.Thread):
-    """Looks at one store until it is told to end."""
-
-    LONGEST_END_S = 10.0  # a store that does not answer is left to itself
+    """Looks at one store until it is told to end. It begins `after` the one that looked there before."""
 
     def __init__(
-        self, watch: JobWatch, changed: Callable[[StoreState], None], failed: Callable[[Exception], None]
+        self,
+        watch: JobWatch,
+        changed: Callable[[StoreState], None],
+        failed: Callable[[Exception], None],
+        *,
+        after: _Thread | None = None,
     ) -> None:
         super().__init__(name="studio-farm-watch", daemon=True)
-        self.watch, self._changed, self._failed = watch, changed, failed
+        self.watch, self._changed, self._failed, self._after = watch, changed, failed, after
         self._woken, self._ends = threading.Event(), threading.Event()
 
     def run(self) -> None:
         """Look, tell, bring home, wait."""
+        if self._after is not None:
+            self._after.join()
+            self._after = None
         while not self._ends.is_set():
             self._woken.clear()
             more = False
@@ -472,11 +485,6 @@ class _Thread(threading.Thread):
         self._ends.set()
         self.watch.stop()
         self._woken.set()
-
-    def end(self) -> None:
-        """End, and wait for it."""
-        self.tell_end()
-        self.join(self.LONGEST_END_S)
 
 
 # --- what it opens ---------------------------------------------------------------------------------------------------

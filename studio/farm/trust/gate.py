@@ -158,8 +158,8 @@ class Gate:
         if length > most:
             raise TooLarge(f"a partial of this piece has {most:,} bytes at the most, not {length:,}")
         self._sweep()
-        with self._alone(attempt, key), tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
-            path = Path(folder) / "unit.part"
+        with self._alone(attempt, key), _folder() as folder:
+            path = folder / "unit.part"
             digest = _received(path, length, read)
             self._part(guest, key)  # it may have lost the attempt meanwhile
             there = self._store.size(key)
@@ -218,12 +218,17 @@ class Gate:
                 raise CannotWrite("another partial of this attempt is on its way; wait for it")
             self._writing.busy.add(attempt)
         try:
-            if before is not None and before.key != key and not self._is_claimed(before):
+            if before is not None and before.key != key and self._is_waiting(before):
                 raise Forbidden("a partial of this attempt is there and not handed in yet; hand it in first")
             yield
         finally:
             with self._lock:
                 self._writing.busy.discard(attempt)
+
+    def _is_waiting(self, part: _Part) -> bool:
+        """Whether a partial lies there and was not taken. Of what was known before nothing stays when it is handed in
+        (`Service.deliver`)."""
+        return not self._is_claimed(part) and self._store.size(part.key) is not None
 
     def _is_claimed(self, part: _Part) -> bool:
         claim = claim_on(self._store, part.job.spec.id, part.job.spec.pieces[part.piece], part.samples)
@@ -267,6 +272,17 @@ def _only(data: bytes, at: int, shown: list[Span]) -> bytes:
         if a < b:
             out[a:b] = data[a:b]
     return bytes(out)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for what comes, for a while. Raises CannotWrite where none can be made."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="myriad-farm-", ignore_cleanup_errors=True)
+    except OSError as fault:
+        raise CannotWrite(f"a partial cannot be kept: {(fault.strerror or str(fault)).lower()}") from fault
+    with made as folder:
+        yield Path(folder)
 
 
 def _received(path: Path, length: int, read: Callable[[int], bytes]) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from studio.farm.desk import Desk, Forbidden, Guest, Stranger, owns
 from studio.farm.model import BIGGER, ENDS, REFUSED, Lease, NodeId, NodeInfo, Order, Report, Result
+from studio.farm.trust.walls import plain
 
 LONGEST_ID = 120
 STRANGERS = 2  # the level from which on machines are others'
@@ -84,7 +85,7 @@ class GuestDesk:
             return
         if self._guest.trust >= STRANGERS and ENDS.get(code) in (REFUSED, BIGGER):
             code, text = ELSEWHERE, f"{code}: {text}"
-        self._desk.fail(attempt, code, text[:400])
+        self._desk.fail(attempt, code, plain(text, 400))
 
     def _own(self, node: NodeId) -> None:
         if not owns(self._guest.node, node):

@@ -66,16 +66,20 @@ class Looks:
         self._wait_s = wait_s
         self._lock = threading.Lock()
         self._running: dict[str, Future[None]] = {}
+        self._latest: dict[int, Future[None]] = {}  # by attempt
 
-    def look(self, name: str, check: Callable[[], None]) -> None:
+    def look(self, name: str, attempt: int, check: Callable[[], None]) -> None:
         """Have a check made, or wait for the one of that name; raises what it raises, and CannotWrite when it takes
-        longer than one can be let wait."""
+        longer than one can be let wait, or another of that attempt is not done: who delivers a thousand versions of one
+        partial keeps no others waiting."""
         with self._lock:
             future = self._running.get(name)
             if future is None:
                 self._tidy()
+                if attempt in self._latest:
+                    raise CannotWrite("another partial of this attempt is being checked; wait for it")
                 try:
-                    future = self._running[name] = self._pool.submit(check)
+                    future = self._running[name] = self._latest[attempt] = self._pool.submit(check)
                 except RuntimeError as fault:  # it was closed
                     raise CannotWrite("the coordinator is about to end; deliver to the next one") from fault
         wait([future], self._wait_s)
@@ -90,7 +94,8 @@ class Looks:
             raise CannotWrite("the coordinator is about to end; deliver to the next one") from fault
 
     def _tidy(self) -> None:
-        """Forget outcomes that nobody has come for, as of nodes that died while they waited."""
+        """Forget what is done, and outcomes that nobody has come for, as of nodes that died while they waited."""
+        self._latest = {attempt: future for attempt, future in self._latest.items() if not future.done()}
         done = [name for name, future in self._running.items() if future.done()]
         for name in done[: max(len(self._running) - MOST_WAITING, 0)]:
             del self._running[name]
@@ -223,9 +228,11 @@ class Inspection:
             raise Untrusted(f'the node "{lease.node}" is no member of the farm, so its results are signed by nobody')
 
     def _heard(self, check: Check) -> None:
-        if not check.sound:  # whoever forged is known as that whatever happens next
-            self.save()
-        self._told(check)
+        try:
+            if not check.sound:  # whoever forged is known as that whatever happens next
+                self.save()
+        finally:
+            self._told(check)
 
     def probe(self, node: NodeId, turn: str) -> tuple[JobId, int, Result] | None:
         """What a node is to render though its answer is known; None mostly (`Inspector.probe`)."""
@@ -239,15 +246,16 @@ class Inspection:
     def save(self) -> None:
         """Write down what is known of nodes, where that has changed. Raises CannotWrite."""
         with self._saving:
-            now = self.reputations
-            if now != self._kept:
+            mine = self.reputations  # what is learned from here on is for the next time
+            if mine != self._kept:
+                now = dict(mine)
                 for maker, there in read_reputations(self._file).items():  # of another coordinator of this house
                     now[maker] = _most(now.get(maker, Reputation()), there)
                 with replacing(self._file) as temporary:
                     temporary.write_bytes(
                         msgspec.json.format(msgspec.json.encode(now, order="deterministic"), indent=1)
                     )
-                self._kept = self.reputations
+                self._kept = mine
 
     def close(self) -> None:
         """Wait for the checks that run, and write down what was learned."""

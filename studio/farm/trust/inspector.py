@@ -171,11 +171,22 @@ class Check(Record, frozen=True):
     seconds: float = 0.0  # that rendering again took here
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A delivery: where its samples belong, and whose it is."""
+
+    unit: str
+    row: int  # of its piece
+    range: Range
+    node: NodeId
+    attempt: int
+
+
 @dataclass(slots=True)
 class _Seen:
     """What was delivered of a job."""
 
-    contents: dict[str, str] = field(default_factory=dict)  # of samples -> where they were delivered
+    contents: dict[str, _Made] = field(default_factory=dict)  # of samples -> where they were delivered
     slices: dict[str, Film] = field(default_factory=dict)  # merged, by piece
 
 
@@ -214,6 +225,7 @@ class Inspector:
         piece = job.spec.pieces[lease.piece]
         unit = f"{job.spec.id}/{piece.name}/{result.range[0]}-{result.range[1]}"
         maker = maker_of(lease.node)
+        made = _Made(unit=unit, row=lease.piece, range=result.range, node=lease.node, attempt=lease.attempt)
         with self._lock:
             before = self.reputations.get(maker, Reputation())
         if before.blocked:
@@ -244,32 +256,28 @@ class Inspector:
         try:
             check_plausible(film)
             kind = "replay"
-            self._check_new(job.spec.id, unit, film)
+            seconds = self._check_new(job, made, film, header)
+            proved = seconds > 0
             strange = self._strange(job.spec.id, piece, film)
             kind = "canary"
             canary = self._canaries.get((job.spec.id, piece.name, result.range))
             known = canary is not None and check_canary(canary[0], film, header)
             kind = "spot"
             rate = 1.0 if strange else rate_of(before, trust, self.policy)
-            spot = not known and chosen(self._secret, f"{unit}.{lease.attempt}", rate)
+            spot = not known and not proved and chosen(self._secret, f"{unit}.{lease.attempt}", rate)
             if spot:
-                crop = check_crop(self._secret, f"{unit}.{lease.attempt}", film.crop, self.policy.part)
-                again, theirs, seconds = self._rendered(job, piece, result, crop, unit)
-                same = (header.backend, header.device, header.build) == (theirs.backend, theirs.device, theirs.build)
+                again, same, seconds = self._rendered(job, made, film, header)
                 check_same(film, again, same_class=same)
         except Forged as fault:
-            self._judged(maker, forged=1)
-            with self._lock:  # what it delivered before is in some of them
-                for seen in self._seen.values():
-                    seen.slices.clear()
+            self._caught(maker)
             told(False, str(fault))
             raise
-        self._judged(maker, sound=int(spot or known), strange=int(strange))
-        if spot or known:
-            kind = "spot" if spot else "canary"
+        self._judged(maker, sound=int(spot or proved or known), strange=int(strange))
+        if spot or proved or known:
+            kind = "canary" if known else "spot"
             told(True)
         if not known:  # else it is there already
-            self._keep(job.spec.id, piece, unit, film)
+            self._keep(job.spec.id, piece, film)
 
     def probe(self, node: NodeId, turn: str) -> tuple[JobId, int, Result] | None:
         """What a node is to be given though its answer is known; None mostly. The same turn gives the same."""
@@ -294,14 +302,53 @@ class Inspector:
             self._seen = {id_: seen for id_, seen in self._seen.items() if id_ in jobs}
             self._canaries = {key: canary for key, canary in self._canaries.items() if key[0] in jobs}
 
-    def _check_new(self, job: JobId, unit: str, film: Film) -> None:
-        """Only within a job: another one of the same scene has the same samples."""
+    def _check_new(self, job: RenderJob, made: _Made, film: Film, header: Header) -> float:
+        """Raise Forged for samples that were delivered before under another name, and are not those of this one. Only
+        within a job: another one of the same scene has the same samples.
+
+        Whoever was first is not right for that: it may have had the samples of a unit that it foresaw others to render,
+        who would then be accused. So both are rendered again; 0 where nothing had to be, else the seconds that it took.
+        """
         content = content_of(film)
-        with self._lock:
-            seen = self._seen.get(job)
-            known = seen.contents.get(content, unit) if content and seen is not None else unit
-        if known != unit:
-            raise Forged(f"the partial has the samples of {known} under another name; it was not rendered")
+        if not content:
+            return 0.0
+        with self._lock:  # known from here on, or two that come at once would not know of each other
+            first = self._seen.setdefault(job.spec.id, _Seen()).contents.setdefault(content, made)
+        if first.unit == made.unit:
+            return 0.0
+        sound, seconds = self._is_render(job, made, film, header)
+        if not sound:
+            raise Forged(f"the partial has the samples of {first.unit} under another name; it was not rendered")
+        innocent, more = self._is_render(job, first, film, header)
+        if not innocent:
+            self._caught(maker_of(first.node))
+            with self._lock:
+                self._seen.setdefault(job.spec.id, _Seen()).contents[content] = made
+            self._listener(
+                Check(
+                    job=job.spec.id,
+                    node=first.node,
+                    unit=first.unit,
+                    kind="replay",
+                    sound=False,
+                    text=f"the partial has the samples of {made.unit} under another name; it was not rendered",
+                    piece=first.row,
+                    range=first.range,
+                    attempt=first.attempt,
+                )
+            )
+        return seconds + more
+
+    def _is_render(self, job: RenderJob, made: _Made, film: Film, header: Header) -> tuple[bool, float]:
+        """Whether a film is that of a unit to the bit, as far as can be told here, and the seconds that it took."""
+        if tuple(job.spec.pieces[made.row].crop or job.settings.crop or film.crop) != film.crop:
+            return False, 0.0  # other pixels have other samples
+        again, same, seconds = self._rendered(job, made, film, header)
+        try:
+            check_same(film, again, same_class=True)
+        except Forged:
+            return False, seconds
+        return same, seconds
 
     def _strange(self, job: JobId, piece: Piece, film: Film) -> bool:
         with self._lock:
@@ -309,28 +356,32 @@ class Inspector:
             others = seen.slices.get(piece.name) if seen is not None else None
             return others is not None and others.layout == film.layout and contradicted(film, others)
 
-    def _rendered(
-        self, job: RenderJob, piece: Piece, result: Result, crop: Crop, unit: str
-    ) -> tuple[Film, Header, float]:
+    def _rendered(self, job: RenderJob, made: _Made, film: Film, header: Header) -> tuple[Film, bool, float]:
+        """Some pixels of a unit, rendered again: their film, whether it is of the same class of device, and seconds."""
+        crop = check_crop(self._secret, f"{made.unit}.{made.attempt}", film.crop, self.policy.part)
         begun = time.perf_counter()
         try:
-            film, header = self._rerender(job, piece, result.range, crop)
+            again, theirs = self._rerender(job, job.spec.pieces[made.row], made.range, crop)
         except StudioError as fault:  # says nothing of the partial: its node delivers it again
-            raise CannotWrite(f"the unit {unit} cannot be checked now ({fault}); try again") from fault
-        return film, header, time.perf_counter() - begun
+            raise CannotWrite(f"the unit {made.unit} cannot be checked now ({fault}); try again") from fault
+        same = (header.backend, header.device, header.build) == (theirs.backend, theirs.device, theirs.build)
+        return again, same, time.perf_counter() - begun
 
-    def _keep(self, job: JobId, piece: Piece, unit: str, film: Film) -> None:
-        content = content_of(film)
+    def _keep(self, job: JobId, piece: Piece, film: Film) -> None:
+        if film.layout.nbytes > self._slice_bytes:
+            return
         with self._lock:
             seen = self._seen.setdefault(job, _Seen())
-            if content:
-                seen.contents.setdefault(content, unit)
-            if film.layout.nbytes > self._slice_bytes:
-                return
             others = seen.slices.get(piece.name)
             if others is None or others.layout != film.layout:
                 others = seen.slices[piece.name] = Film.of(film.layout)
             film.merge_into(others)
+
+    def _caught(self, maker: str) -> None:
+        self._judged(maker, forged=1)
+        with self._lock:  # what it delivered before is in some of them
+            for seen in self._seen.values():
+                seen.slices.clear()
 
     def _judged(self, maker: str, *, sound: int = 0, forged: int = 0, strange: int = 0) -> None:
         with self._lock:

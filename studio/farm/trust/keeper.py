@@ -65,7 +65,11 @@ class Keeper:
         self._folder = Path(tempfile.mkdtemp(prefix="myriad-node-"))  # 0700
         token = "" if HAS_UNIX else secrets.token_urlsafe(32)
         self._envoy = Envoy(order, desk, objects, sign=sign)
-        self._hatch = Hatch(self._envoy, self._folder, gate=None if order.store else self._envoy, token=token)
+        try:
+            self._hatch = Hatch(self._envoy, self._folder, gate=None if order.store else self._envoy, token=token)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         self._order = msgspec.structs.replace(order, url=self._hatch.url, token=token, socket=self._hatch.socket, ca="")
         self._ends: deque[float] = deque(maxlen=restarts + 1)
         self._drain_s = DRAIN_S
@@ -189,7 +193,12 @@ class Keeper:
                 return UsageError(self._envoy.refusal)
             if self._sandbox is not None and time.monotonic() - looked > _DISK_S:
                 looked = time.monotonic()
-                if shutil.disk_usage(self._order.cache).free < LEAST_FREE:
+                try:
+                    free = shutil.disk_usage(self._order.cache).free
+                except OSError as fault:
+                    reason = (fault.strerror or str(fault)).lower()
+                    return CannotWrite(f"the node's cache {self._order.cache} is gone ({reason}), and it is stopped")
+                if free < LEAST_FREE:
                     return CannotWrite(f"the disk of {self._order.cache} is full, and the node is stopped; make room")
         return UsageError(self._envoy.refusal) if self._envoy.refusal else None
 

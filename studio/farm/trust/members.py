@@ -134,7 +134,7 @@ class Members:
         return token
 
     def revoke(self, name: NodeId, why: str = "") -> None:
-        """Let a member, or who was invited under a name, in no more; nothing that it signs or signed counts.
+        """Let a member, or who was invited under a name, in no more; nothing that it signed is taken from now on.
 
         Raises UsageError when there is nobody of that name.
         """

@@ -120,7 +120,8 @@ def _farm(url: str) -> str:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         raise UsageError(f"{url[:80]!r} is no address of a coordinator; it begins with https://") from None
-    return f"{parts.scheme}://{parts.hostname or ''}:{port}"
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _file(place: Path, url: str) -> Path:

@@ -99,7 +99,7 @@ class Sandbox:
     def end(self, name: str) -> None:
         """End a container whose client was killed; bubblewrap ends by itself."""
         if self.kind == "container" and name:
-            subprocess.run([self.program, "kill", name], capture_output=True, check=False, timeout=_PROBE_S)
+            _run([self.program, "kill", name])
 
     def __str__(self) -> str:
         return self.kind if self.kind == "bubblewrap" else Path(self.program).name
