@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from studio.errors import CannotWrite
+from studio.errors import CannotWrite, DeviceFault
 from studio.farm.coordinator import Price
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event
@@ -80,7 +80,15 @@ class LocalFarm:
             )
             for index in range(nodes)
         ]
-        self._nodes = [start_node(order) for order in self._orders]
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        try:
+            for order in self._orders:
+                self._nodes.append(start_node(order))
+        except OSError as fault:
+            self._end_nodes()
+            self._server.close()
+            reason = (fault.strerror or str(fault)).lower()
+            raise DeviceFault(f"a node of this machine cannot be started: {reason}") from fault
         self._restarts = 0
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="studio-farm-local", daemon=True)
@@ -113,6 +121,11 @@ class LocalFarm:
         """End the nodes, which deliver what they have, and the coordinator."""
         self._closing.set()
         self._watcher.join()
+        self._end_nodes()
+        self._server.close()
+        self.service.retire()
+
+    def _end_nodes(self) -> None:
         for process in self._nodes:
             if process.stdin is not None:
                 process.stdin.close()
@@ -122,8 +135,6 @@ class LocalFarm:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._server.close()
-        self.service.retire()
 
     def _watch(self) -> None:
         while not self._closing.wait(_TICK_S):
@@ -134,7 +145,8 @@ class LocalFarm:
                     self.service.leave(self._orders[i].node)
                     if process.stdin is not None:
                         process.stdin.close()
-                    self._nodes[i] = start_node(self._orders[i])
+                    with contextlib.suppress(OSError):  # it is tried again at the next look, and counted
+                        self._nodes[i] = start_node(self._orders[i])
 
     def __enter__(self) -> LocalFarm:
         return self

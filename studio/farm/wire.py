@@ -48,6 +48,7 @@ from studio.farm.trust.guests import GuestDesk, KnowingDesk
 from studio.farm.trust.signing import Statement, read_statement
 
 LARGEST_BODY = 1 << 20
+MOST_OPEN = 2048  # connections at once; a node has two or three
 LARGEST_ENROLMENT = 16 << 10
 LARGEST_DRAIN = 1 << 30  # of a guest's, who is told why it is not wanted
 OBJECTS = "/v1/objects/"
@@ -199,6 +200,10 @@ class Http(ThreadingHTTPServer):
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether there is room for a connection; each has a thread, and anybody may open one."""
+        return len(self._open) < MOST_OPEN
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """One connection, as long as it is open."""

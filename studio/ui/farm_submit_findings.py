@@ -60,7 +60,6 @@ class FindingRow(QAbstractButton):
             say(self.setToolTip, tip)
         else:
             self.setEnabled(False)
-            text.setEnabled(True)
 
     def sizeHint(self) -> QSize:
         """As its texts need it."""

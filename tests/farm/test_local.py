@@ -9,6 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from studio.errors import CannotWrite
+from studio.errors import CannotWrite, DeviceFault
 from studio.farm.bundles.bundle import NodeCache, make_bundle
 from studio.farm.house import House, open_house
 from studio.farm.jobs import RenderJob, claimed, read_job
@@ -261,3 +262,13 @@ def test_a_part_that_is_rendered_again_has_the_same_bits_and_a_changed_digit_sho
     with pytest.raises(CannotWrite, match="about to end"):
         darkroom(forged, pieces[0], (0, 1), (0, 0, 8, 8))
     cache.close()
+
+
+def test_a_node_that_cannot_be_started_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    monkeypatch.setattr("studio.farm.local.sys.executable", str(tmp_path / "no python"))
+    with pytest.raises(DeviceFault, match="cannot be started: no such file"):
+        LocalFarm(tmp_path / "store", nodes=1, device="cpu")
+    assert {thread.name for thread in threading.enumerate()} - before == set()

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -178,6 +179,26 @@ def test_a_node_that_dies_in_the_middle_of_a_word_is_passed_over(
     remote.join(NodeInfo(id="still there"))
     assert [info.id for _, info in clerk.heard] == ["half", "still there"]
     assert capfd.readouterr().err == ""
+
+
+def test_beyond_so_many_connections_nobody_is_heard_and_one_that_ends_makes_room(
+    server: Server, clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.farm.wire.MOST_OPEN", 2)
+    place = (urlsplit(server.url).hostname, urlsplit(server.url).port)
+    idle = [socket.create_connection(place, timeout=10) for _ in range(2)]
+    until = time.monotonic() + 30
+    while len(server._http._open) < 2:
+        assert time.monotonic() < until
+    with socket.create_connection(place, timeout=10) as third:
+        assert third.recv(1) == b"", "it is hung up on"
+    idle.pop().close()
+    while len(server._http._open) > 1:
+        assert time.monotonic() < until
+    with Remote(server.url, TOKEN) as remote:
+        remote.join(NodeInfo(id="there is room"))
+    idle.pop().close()
+    assert [info.id for _, info in clerk.heard] == ["there is room"]
 
 
 def test_many_nodes_ask_at_once(remote: Remote) -> None:
