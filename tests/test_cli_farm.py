@@ -97,7 +97,11 @@ def test_a_job_on_local_nodes_is_the_render_bit_for_bit(capsys, scene, tmp_path)
 def test_a_terminal_that_is_closed_costs_nothing_that_was_handed_in(capsys, scene, tmp_path):
     flags = [scene, "-o", str(tmp_path / "f.exr"), "--size", "64x40", "--samples", "4000", "--depth", "4"]
     flags += ["--device", "cpu", "--frames", "1", "--store", str(tmp_path / "store"), "--wait"]
-    first = subprocess.Popen([sys.executable, "-m", "studio", "farm", "submit", *flags], cwd=ROOT)
+    held = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background may ignore it
+    try:
+        first = subprocess.Popen([sys.executable, "-m", "studio", "farm", "submit", *flags], cwd=ROOT)
+    finally:
+        signal.signal(signal.SIGINT, held)
     until = time.monotonic() + 120
     while not list((tmp_path / "store").glob("jobs/*/done/*/*.json")):
         assert time.monotonic() < until and first.poll() is None

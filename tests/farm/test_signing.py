@@ -88,7 +88,8 @@ def test_a_number_has_the_text_that_ecmascript_gives_it(value: float, text: str)
     assert number_text(value) == text
 
 
-@given(value=st.floats(allow_nan=False, allow_infinity=False))
+# without subnormal numbers, which some libraries of the renderer have the processor read as 0
+@given(value=st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False))
 @settings(max_examples=200, deadline=None)
 def test_a_number_comes_back_from_its_text(value):
     assert float(number_text(value)) == value
