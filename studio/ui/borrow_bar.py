@@ -43,7 +43,8 @@ class BorrowBar(QWidget):
         self.label = QLabel()
         self.label.setProperty("role", "dim")
         self.places.activated.connect(self._again)
-        row.addWidget(row.together(self.switch, self.places, self.alone))
+        for part in (self.switch, self.places, self.alone):  # apart, so that a narrow view has a line for each
+            row.addWidget(part)
         borrowing.told.connect(self.show_loan)
         self.fill()
         translated(self._relabel)

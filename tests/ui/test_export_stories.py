@@ -157,7 +157,7 @@ class _App:
 
 
 def _exporting(output: Path) -> str:
-    options = {"output": str(output / "{scene}.####.exr"), "width": 64, "height": 36, "samples": 200, "device": "cpu"}
+    options = {"output": str(output / "{scene}.####.exr"), "width": 64, "height": 36, "samples": 2000, "device": "cpu"}
     lines = [f"studio.run('export.set', name={name!r}, value={value!r})" for name, value in options.items()]
     return "\n".join([*lines, "studio.run('export.add')"])
 

@@ -273,9 +273,9 @@ def test_a_job_that_is_over_has_no_priority_to_edit(panel: Any, store: Store, jo
 
 def test_space_pauses_and_goes_on(panel: Any, store: Store, job: RenderJob, seen: Any, qtbot: QtBot) -> None:
     beat(store, 1)
-    seen(lambda: state(panel) == "Running")
+    seen(lambda: state(panel) == "Running" and panel.pause_button.isEnabled())
     QTest.keyClick(panel.table, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: state(panel) == "Paused")
+    qtbot.waitUntil(lambda: state(panel) == "Paused" and panel.resume_button.isEnabled())
     QTest.keyClick(panel.table, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: state(panel) == "Running")
 
