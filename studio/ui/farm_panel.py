@@ -47,11 +47,13 @@ from studio.ui.farm_nodes import WIDTHS, NodeModel
 from studio.ui.farm_strip import FrameStrip
 from studio.ui.i18n import say, tr, translated
 from studio.ui.panel import Desk, panel
+from studio.ui.qt_events import claimed
 
 _TICK_MS = 20_000  # after which ages are others
 _NARROW, _SMALLEST_NAME = 760, 90
 _SHOWS = ((N_("All jobs"), "all"), (N_("Going on"), "going"))
 _STOPPABLE = ("waiting", "running", "alone", "draining")
+_KEYS = (Qt.Key.Key_Space, Qt.Key.Key_Delete, Qt.Key.Key_Return, Qt.Key.Key_Enter)  # of the table, before shortcuts
 _RESUMABLE = ("paused", "failed", "capped", "cancelled", "lost", "alone", "draining")
 
 
@@ -513,6 +515,8 @@ class FarmPanel(QWidget):
         """Keys of the table: Space pauses or goes on, Delete cancels, Return shows. In a narrow one some columns go."""
         if watched is self.table.viewport() and event.type() == QEvent.Type.Resize:
             self._fit()
+        if watched is self.table and claimed(event, lambda key: not key.modifiers() and key.key() in _KEYS):
+            return True
         if watched is self.table and event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             return (not event.modifiers() and self._key(event.key())) or super().eventFilter(watched, event)
         return super().eventFilter(watched, event)
