@@ -23,6 +23,7 @@ from studio.farm.store import Store, open_store
 from studio.farm.wire import Server
 from tests.farm.results_of import deliver, deliver_all, job_in
 from tests.render.stage import stage
+from tests.said import of, refused, told
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ("--size", "64x40", "--samples", "16", "--depth", "4", "--device", "cpu", "--frames", "1-2")
@@ -45,25 +46,6 @@ def scene(tmp_path_factory):
 @pytest.fixture
 def store(tmp_path) -> Store:
     return open_store(tmp_path / "store")
-
-
-def told(capsys, *arguments, code=0) -> list[dict]:
-    """The events of a command."""
-    assert main([*(str(a) for a in arguments), "--json"]) == code
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def refused(capsys, *arguments, code: int) -> str:
-    """The one sentence of a command that cannot be."""
-    assert main([str(a) for a in arguments]) == code
-    out, err = capsys.readouterr()
-    sentence = [line for line in err.splitlines() if line.startswith("studio: ")]
-    assert len(sentence) == 1 and "Traceback" not in err + out, err
-    return sentence[0]
-
-
-def of(events: list[dict], kind: str) -> list[dict]:
-    return [event for event in events if event["event"] == kind]
 
 
 # --- for real --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
@@ -22,6 +21,7 @@ from studio.farm.trust import artist
 from studio.farm.trust.keys import read_roster
 from tests.farm.results_of import deliver_all, job_in
 from tests.render.stage import stage
+from tests.said import of, refused, told
 
 SMALL = ("--size", "64x40", "--samples", "16", "--depth", "4", "--device", "cpu", "--frames", "1-2")
 
@@ -47,23 +47,6 @@ def submit(tmp_path):
     save_gltf(stage(), tmp_path / "stage.glb")
     flags = ("-o", tmp_path / "f.####.exr", *SMALL, "--store", tmp_path / "store")
     return ("farm", "submit", tmp_path / "stage.glb", *flags)
-
-
-def told(capsys, *arguments, code=0) -> list[dict]:
-    assert main([*(str(a) for a in arguments), "--json"]) == code
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def refused(capsys, *arguments, code: int) -> str:
-    assert main([str(a) for a in arguments]) == code
-    out, err = capsys.readouterr()
-    sentence = [line for line in err.splitlines() if line.startswith("studio: ")]
-    assert len(sentence) == 1 and "Traceback" not in err + out, err
-    return sentence[0]
-
-
-def of(events: list[dict], kind: str) -> list[dict]:
-    return [event for event in events if event["event"] == kind]
 
 
 def age(place: Path, days: float) -> None:
