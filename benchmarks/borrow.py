@@ -63,15 +63,7 @@ class Lit:
             self.loan.want(None)
             return
         scene = next(scene for flat, scene in self.shown if flat is offer.flat)
-        self.loan.want(
-            Wanted(
-                generation=offer.generation,
-                scene=scene,
-                flat=offer.flat,
-                settings=offer.settings,
-                ranges=offer.ranges,
-            )
-        )
+        self.loan.want(Wanted.of(offer, scene))
 
     def show(self, scene: Scene, settings: RenderSettings) -> tuple[float, float]:
         """Seconds until a picture of the scene is there, and until it has samples of nodes."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from studio.assets.gltf.writer import save_gltf
-from studio.cli import main
 from studio.farm.jobs import read_job
 from studio.farm.orders import orders_after
 from studio.farm.store import Store, open_store
@@ -17,6 +15,7 @@ from tests.farm.results_of import film_of
 from tests.farm.stub_http import Stub
 from tests.farm.test_engine_ray_jobs import TOKEN, Cluster
 from tests.render.stage import stage
+from tests.said import of, refused, told
 
 SMALL = ("--size", "64x40", "--samples", "16", "--depth", "4", "--device", "cpu", "--frames", "1-2", "--trust", "2")
 
@@ -37,22 +36,6 @@ def store(tmp_path) -> Store:
 def submit(tmp_path):
     flags = ("-o", tmp_path / "out" / "f.####.exr", *SMALL, "--store", tmp_path / "store")
     return ("farm", "submit", tmp_path / "stage.studio", *flags)
-
-
-def told(capsys, *arguments, code=0) -> list[dict]:
-    assert main([*(str(a) for a in arguments), "--json"]) == code
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def refused(capsys, *arguments, code: int) -> str:
-    assert main([str(a) for a in arguments]) == code
-    sentence = [line for line in capsys.readouterr().err.splitlines() if line.startswith("studio: ")]
-    assert len(sentence) == 1
-    return sentence[0]
-
-
-def of(events: list[dict], kind: str) -> list[dict]:
-    return [event for event in events if event["event"] == kind]
 
 
 def rendered(store: Store, folder: Path, id_: str, parts: Path) -> None:

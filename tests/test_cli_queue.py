@@ -13,6 +13,7 @@ from studio.render.queue_run import LOCK
 from studio.render.queue_store import locked
 from studio.scene.project import save_project
 from tests.render.stage import stage
+from tests.said import told
 
 SMALL = ("--size", "64x40", "--samples", "4", "--device", "cpu")
 
@@ -29,12 +30,6 @@ def scene(tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "stage.glb"
     save_gltf(stage(), path)
     return str(path)
-
-
-def told(capsys, *arguments, code=0) -> list[dict]:
-    """The events of a command."""
-    assert main([*(str(a) for a in arguments), "--json"]) == code
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def said(capsys, *arguments, code=0) -> tuple[str, str]:

@@ -167,14 +167,7 @@ class Borrowing(QObject):
         if offer is None or scene is None:
             opened.lender.want(None)
             return
-        wanted = Wanted(
-            generation=offer.generation,
-            scene=scene,
-            flat=offer.flat,
-            settings=offer.settings,
-            ranges=offer.ranges,
-        )
-        opened.lender.want(wanted)
+        opened.lender.want(Wanted.of(offer, scene))
 
     def _deliver(self, film: Film, samples: tuple[int, int], generation: int, header: Header) -> bool:
         return self._live.add(film, samples, generation, device=header.device)

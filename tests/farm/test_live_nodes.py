@@ -59,15 +59,7 @@ class Lit:
             self.borrower.want(None)
             return
         scene = next(scene for flat, scene in self.scenes if flat is offer.flat)
-        self.borrower.want(
-            Wanted(
-                generation=offer.generation,
-                scene=scene,
-                flat=offer.flat,
-                settings=offer.settings,
-                ranges=offer.ranges,
-            )
-        )
+        self.borrower.want(Wanted.of(offer, scene))
 
     def show(self, scene: Scene) -> FlatScene:
         flat = flatten(scene, 1.0, previous=self.scenes[-1][0] if self.scenes else None)

@@ -38,6 +38,7 @@ from studio.farm.submission import send_scene
 from studio.farm.verify import check_partial, largest_part
 from studio.render.checkpoint import build_id
 from studio.render.film import Film
+from studio.render.live_share import Offer
 from studio.render.partial import Header
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
@@ -74,6 +75,17 @@ class Wanted:
     flat: FlatScene
     settings: RenderSettings
     ranges: tuple[Range, ...]
+
+    @classmethod
+    def of(cls, offer: Offer, scene: Scene) -> Wanted:
+        """What a live render offers of a scene."""
+        return cls(
+            generation=offer.generation,
+            scene=scene,
+            flat=offer.flat,
+            settings=offer.settings,
+            ranges=offer.ranges,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
