@@ -71,9 +71,25 @@ def window_manager(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Preferences and data of the test alone, and English."""
+    """Preferences and data of the test alone."""
     monkeypatch.setenv("MYRIAD_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("MYRIAD_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def english(qapp: QApplication) -> Iterator[None]:
+    """English at the usual scale, before and after: both are of the process, whichever window chose others."""
+    _english(qapp)
+    yield
+    _english(qapp)
+
+
+def _english(qapp: QApplication) -> None:
+    from studio.ui import i18n, theme
+
+    i18n.set_language("en")
+    if theme.scale() != 1.0:
+        theme.apply(qapp, scale=1.0)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,6 @@ from studio.scene.entities import MeshObject
 from studio.scene.geometry import make_mesh
 from studio.scene.lights import Light
 from studio.scene.scene import Scene
-from studio.ui import i18n
 from studio.ui.audit_model import ACT, ERROR, GAIN, WHAT, WHO, AuditModel
 from studio.ui.audit_panel import AuditPanel
 from tests.render.scenes import aimed, box, eye, floor, matte, scene_of, thing
@@ -251,8 +250,6 @@ def test_a_shot_is_audited_in_the_window(window: Any, qtbot: QtBot, shot: Callab
     assert studio.scene.entities[buried].muted and not panel.stale.isVisible()
     studio.prefer(language="zh_CN")
     shot(window, "audit-chinese")
-    studio.prefer(language="en")
-    i18n.set_language("en")
 
 
 def test_closing_the_panel_ends_its_audit(window: Any, qtbot: QtBot) -> None:

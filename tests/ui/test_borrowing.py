@@ -230,8 +230,5 @@ def test_closing_the_view_ends_the_loan(view, host, qtbot):
 
 def test_the_loan_is_told_in_chinese(view, qtbot):
     i18n.set_language("zh_CN")
-    try:
-        assert "节点" in loan_text(Loan(at_work=2, samples_s=3.0)) and "节点" in loan_text(Loan(sentence=NO_NODES))
-        assert "MB" in loan_text(Loan(sending=(1_000_000, 2_000_000)))
-    finally:
-        i18n.set_language("en")
+    assert "节点" in loan_text(Loan(at_work=2, samples_s=3.0)) and "节点" in loan_text(Loan(sentence=NO_NODES))
+    assert "MB" in loan_text(Loan(sending=(1_000_000, 2_000_000)))

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from studio.ui import i18n
-
-
-@pytest.fixture(autouse=True)
-def english(qapp: Any) -> Iterator[None]:
-    i18n.set_language("en")
-    yield
-    i18n.set_language("en")
 
 
 def test_chinese_misses_no_text() -> None:

@@ -606,14 +606,11 @@ def test_the_keyboard_walks_over_cells_and_folds_groups(qtbot, studio, lights):
 
 def test_the_table_speaks_the_language_of_the_window(studio, lights):
     i18n.set_language("zh_CN")
-    try:
-        names = [lights.model.headerData(n, Qt.Orientation.Horizontal) for n in range(len(lights.model.columns))]
-        assert "强度" in names
-        assert lights.model.cell(lights.model.row_of("a"), "light").text == "聚光"
-        lights.search.setText("强度>500 类型=spot")
-        assert _shown(lights) == ["a"] and not lights._fault.isVisible()
-    finally:
-        i18n.set_language("en")
+    names = [lights.model.headerData(n, Qt.Orientation.Horizontal) for n in range(len(lights.model.columns))]
+    assert "强度" in names
+    assert lights.model.cell(lights.model.row_of("a"), "light").text == "聚光"
+    lights.search.setText("强度>500 类型=spot")
+    assert _shown(lights) == ["a"] and not lights._fault.isVisible()
 
 
 def test_links_are_shown_by_name_and_lead_to_their_panel(studio, lights):
