@@ -4,8 +4,11 @@ The advanced optimiser of Taichi makes a first compilation twelve times as long 
 off; so is fast math, which would let two builds of one kernel round differently.
 """
 
+import contextlib
 import os
+import time
 import warnings
+from pathlib import Path
 
 # Taichi looks for these libraries when it is imported, which takes seconds where they are installed
 os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
@@ -19,6 +22,7 @@ with warnings.catch_warnings():
     from studio.render.tracer import frontend
 
 CACHE_BYTES = 1 << 30  # Taichi's own limit of 100 MB is less than two versions of the tracer on two devices
+STALE_S = 60.0  # Taichi has its cache locked for as long as it reads or writes a list of names
 ARCHS = {"cpu": ti.cpu, "cuda": ti.cuda, "vulkan": ti.vulkan, "metal": ti.metal}
 
 
@@ -28,6 +32,8 @@ def start(backend: str, threads: int, cache: str) -> bool:
     `threads` limits the CPU's (0: all of them); `cache` is the folder of compiled kernels, "" for none.
     """
     frontend.quicken()
+    if cache:
+        unlock(Path(cache))
     arch = ARCHS[backend]
     options = {"cpu_max_num_threads": threads} if threads else {}
     ti.init(
@@ -44,6 +50,15 @@ def start(backend: str, threads: int, cache: str) -> bool:
     if not there:
         ti.reset()
     return there
+
+
+def unlock(cache: Path) -> None:
+    """Remove the lock of a cache that a process was killed with: as long as it lies there Taichi compiles everything
+    anew, keeps nothing, and does not say so."""
+    lock = cache / "ticache.lock"
+    with contextlib.suppress(OSError):  # there is none, or another process was first
+        if time.time() - lock.stat().st_mtime > STALE_S:
+            lock.unlink()
 
 
 def wait() -> None:
