@@ -14,6 +14,7 @@ flux and then the masses; lamps that differ in place, size and strength alone ha
 """
 
 import functools
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ _SHARE_FLOOR = 0.001  # cosine given to triangles that only some receivers of a 
 _LARGEST_M = 1e6
 _FORMS, _FORM_FLOATS = 64, 1 << 20  # forms that further lamps are compared with, and their numbers
 _ALIKE = 2e-3  # largest difference of two lamps of one form, a tenth of the slack of what a receiver might see
+_MOST_KEPT = 1 << 22  # numbers of shares that are kept for the next time
+_kept_shares: dict[bytes, F64] = {}
 _TEXTURE_POINTS = 8192  # looked at over all triangles of a textured lamp (nine each at least)
 
 
@@ -242,7 +245,8 @@ def _place_picks(
         flux = weights[k]
         pick = flux[:, None]  # (k, 1 + vertices, n)
         if cells:
-            pick = np.append(pick, _shares(normals[:, k], offsets[:, k], radii[k], sides[k], cells) * pick, axis=1)
+            seen = _known_shares(normals[:, k], offsets[:, k], radii[k], sides[k], cells)
+            pick = np.append(pick, seen * pick, axis=1)
         for i, members in enumerate(new):
             head = pick[i].sum(1).astype(np.float32)
             picks = np.concatenate((head[:, None], block_cdfs(pick[i], BLOCK)), axis=1)
@@ -260,6 +264,22 @@ def _triangle_block(lamp: _Lamp, *, moves: bool) -> F32:
     if lamp.uv is not None:
         parts.append(lamp.uv.reshape(-1, 6))
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _known_shares(normals: F64, offsets: F64, radii: F64, sides: F64, cells: int) -> F64:
+    """`_shares`, which most edits of lights leave as they are: those computed last are kept, by what they are of."""
+    digest = hashlib.blake2b(f"{normals.shape} {cells}".encode())
+    for array in (normals, offsets, radii, sides):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    key = digest.digest()
+    found = _kept_shares.pop(key, None)
+    if found is None:
+        found = _shares(normals, offsets, radii, sides, cells)
+    if found.size <= _MOST_KEPT:
+        _kept_shares[key] = found  # the last
+        while sum(shares.size for shares in _kept_shares.values()) > _MOST_KEPT:
+            del _kept_shares[next(iter(_kept_shares))]
+    return found
 
 
 def _shares(normals: F64, offsets: F64, radii: F64, sides: F64, cells: int) -> F64:

@@ -25,6 +25,7 @@ from studio.render.tracer.drift import vertex_drift
 from studio.render.tracer.light_sums import LightSums
 from studio.render.tracer.light_tables import LightTables, build_light_tables
 from studio.render.tracer.pick_shares import pick_shares
+from studio.render.tracer.recall import MOST_ESTIMATES, Cells, Known, Lit, Recall, cells_of, known, view_of
 from studio.render.tracer.textures import pack_textures
 from studio.render.tracer.walk import walk
 from studio.scene import lobe_energy
@@ -67,6 +68,7 @@ class Tracer:
         self.quick = False  # learn from few paths and without shadows: a tenth of the time, for the live view's start
         self.learned: lightpick.Learned | None = None  # by `prepare`, of the scene loaded
         self.met = np.zeros((0, 2), np.int32)  # hashes of the cells of all points that it was learned at
+        self.recall: Recall | None = None  # what was learned last, also of another scene
         self.clamp = 0.0
         self.rays = 0  # traced into films collected so far
         self.candidates = 2
@@ -167,6 +169,7 @@ class Tracer:
             info[:, 2:4] = flat.lights["gain"]
             info[:, 4:7] = color
         d.put("info", info)
+        self.info = info
         kinds = flat.lights["kind"]
         infinite = np.flatnonzero((kinds == KINDS["dome"]) | (kinds == KINDS["distant"])).astype(np.int32)
         self.n_infinite = len(infinite)
@@ -362,38 +365,70 @@ class Tracer:
         points = np.concatenate(found)
         return np.ascontiguousarray(points[np.isfinite(points).all(1)])
 
-    def _learn(self, settings: RenderSettings) -> None:
+    def _lit(self, settings: RenderSettings) -> Lit:
+        """The scene as it is learned."""
+        flat = self.flat
+        ways = (self.batch, self.shutter, self.scatters, self.roulette, self.patience, self.compensate)
+        view = view_of(pack_camera(flat.camera, settings), flat.frame, settings, *ways)
+        return Lit(flat, self.lights, self.info, self.allowed, view)
+
+    def _cells(self, settings: RenderSettings) -> Cells | None:
+        """The cells that paths visit; None where they visit nothing."""
         d = self.device
-        origin = self.flat.camera.open[:, 3]
         points = self._visit(settings)
         if not len(points):
-            return
-        grid = lightpick.uniform_grid(origin, points, self.lo, self.hi)
+            return None
+        grid = lightpick.uniform_grid(self.flat.camera.open[:, 3], points, self.lo, self.hi)
         d.put("grid", grid)
         hashes = ti.ndarray(ti.i32, (len(points), 2))
         d.put("points", points)
         lightpick.hash_vertices(d.points, d.grid, 0, hashes)
         met = hashes.to_numpy()
         prints, slots, reps, count = lightpick.gather_cells(points, met)
-        n = len(count)
         # lift representatives off their surfaces as shading does
         lift = 4e-6 * np.abs(reps[:, :3]).max(1, keepdims=True) + 1e-5
         reps[:, :3] += reps[:, 3:6] * lift
-        d.put("reps", reps)
-        d.put("count", count)
-        links = reps[:: lightpick.REPRESENTATIVES, 6].astype(np.int32)
-        pairs, unshadowed = self._relevant_pairs(n, links)
-        coarse = ti.ndarray(ti.i32, (n, 2))
+        coarse = ti.ndarray(ti.i32, (len(count), 2))
         d.put("points", np.ascontiguousarray(reps[:: lightpick.REPRESENTATIVES]))
         lightpick.hash_vertices(d.points, d.grid, 1, coarse)
+        return Cells(prints, slots, reps, count, met, grid, coarse.to_numpy())
+
+    def _learn(self, settings: RenderSettings) -> None:
+        d = self.device
+        lit = self._lit(settings)
+        before = None if self.quick else self.recall
+        cells = cells_of(before, lit) or self._cells(settings)
+        if cells is None:
+            return
+        count, n = cells.count, len(cells.count)
+        for name in ("grid", "reps", "count"):
+            d.put(name, getattr(cells, name))
+        links = cells.reps[:: lightpick.REPRESENTATIVES, 6].astype(np.int32)
+        same = known(before, lit, cells)
+        estimates = self._estimates(n, same)
+        pairs, unshadowed = self._relevant_pairs(n, links, estimates)
         value = unshadowed
         if not self.quick and len(pairs):
             rays = np.minimum(count[pairs[:, 0]], pairs[:, 2])
             pairs[:, 2] *= int(np.clip(RAYS // rays.sum(dtype=np.int64), 1, lightpick.MORE))
             pairs[self.narrow[pairs[:, 1]], 2] = lightpick.REPRESENTATIVES
-            value = self.measure_pairs(pairs, unshadowed)
-        self.use_table(lightpick.Learned(prints, slots, pairs, value, n, grid, coarse.to_numpy(), links))
-        self.cells, self.met = n, met
+            value = self._measure(pairs, unshadowed, same)
+        self.use_table(lightpick.Learned(cells.prints, cells.slots, pairs, value, n, cells.grid, cells.coarse, links))
+        self.cells, self.met = n, cells.met
+        if not self.quick:
+            self.recall = Recall(lit, cells, estimates, pairs, value)
+
+    def _measure(
+        self, pairs: NDArray[np.int32], unshadowed: NDArray[np.float32], same: Known | None
+    ) -> NDArray[np.float32]:
+        """What lights bring to cells, shadowed; those that were asked before are not asked again."""
+        if same is None:
+            return self.measure_pairs(pairs, unshadowed)
+        there, found = same.measured(pairs)
+        value = np.empty(len(pairs), np.float32)
+        value[there] = found
+        value[~there] = self.measure_pairs(np.ascontiguousarray(pairs[~there]), unshadowed[~there])
+        return value
 
     def forget_table(self) -> None:
         """Pick lights by their power, as before anything is learned."""
@@ -452,23 +487,49 @@ class Tracer:
             self.pause_point()
         return np.concatenate(found)
 
-    def _relevant_pairs(self, n: int, links: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def _estimates(self, n: int, same: Known | None) -> NDArray[np.float32] | None:
+        """(n, lights) What each light would bring to each cell without shadows; None where that is too much to keep."""
+        if self.quick or n * self.n_lights > MOST_ESTIMATES:
+            return None
+        d = self.device
+        if same is None or same.estimates is None:
+            return self._estimated(d.rows, self.n_lights, 0, n, n)
+        changed = np.flatnonzero(same.changed)
+        estimates = same.estimates
+        if len(changed):
+            rows = ti.ndarray(ti.f32, (len(changed), lr.LIGHT_STRIDE))
+            rows.from_numpy(np.ascontiguousarray(self.lights.rows[changed]))
+            estimates = estimates.copy()
+            estimates[:, changed] = self._estimated(rows, len(changed), 0, n, n)
+        return estimates
+
+    def _estimated(self, rows: Any, lights: int, first: int, k: int, n: int) -> NDArray[np.float32]:
+        """(k, lights) Estimates of lights with these rows at cells first .. first + k of n."""
+        d = self.device
+        most = lightpick.FEW if self.quick else lightpick.ASKED
+        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, most))
+        out = ti.ndarray(ti.f32, (k, lights))
+        lightpick.estimate_cells(rows, d.table, d.grid, d.reps, d.count, reps_used, first, k, out)
+        self.pause_point()
+        return out.to_numpy()
+
+    def _relevant_pairs(
+        self, n: int, links: NDArray[np.int32], estimates: NDArray[np.float32] | None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Cell, light and points to ask where the unshadowed estimate is not negligible, sorted; and the estimates.
 
         `links` (n,) is the set of receivers of each cell, which only its own lights light.
         """
-        d = self.device
         step = max(1, (1 << 22) // max(self.n_lights, 1))
-        most = lightpick.FEW if self.quick else lightpick.ASKED
-        reps_used = int(np.clip(ESTIMATES // (n * self.n_lights), 1, most))
         found, values = [], []
         for first in range(0, n, step):
             k = min(step, n - first)
-            out = ti.ndarray(ti.f32, (k, self.n_lights))
-            lightpick.estimate_cells(d.rows, d.table, d.grid, d.reps, d.count, reps_used, first, k, out)
-            e = out.to_numpy()
+            if estimates is None:
+                e = self._estimated(self.device.rows, self.n_lights, first, k, n)
+            else:
+                e = estimates[first : first + k]
             if self.allowed is not None:
-                e *= self.allowed[links[first : first + k]]
+                e = e * self.allowed[links[first : first + k]]
             lamps = np.where(self.everywhere, np.float32(0.0), e)  # beside a sun every lamp would be nothing
             total, strongest = lamps.sum(1, keepdims=True), lamps.max(1)
             cell, light = np.nonzero(e > lightpick.RELEVANT * total)
