@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.stand.measure import Row, machine, options, say, tell
 from studio.assets.demo import build
-from studio.farm.live.borrower import Borrower, Wanted
+from studio.farm.live.borrower import FAREWELL_S, Borrower
+from studio.farm.live.loan import Wanted
 from studio.farm.local import LocalFarm
 from studio.render.interactive import InteractiveRender
 from studio.render.live_share import Offer
@@ -55,6 +56,7 @@ class Lit:
         self.loan = Borrower(
             farm.store,
             deliver=lambda film, samples, number, header: self.render.add(film, samples, number, device=header.device),
+            renew=self.render.renew,
         )
         self.render.lend("all" if alone else "share", share=share, offered=self._offered)
 
@@ -87,6 +89,7 @@ class Lit:
         """Give the nodes back."""
         self.loan.close()
         self.render.close()
+        self.loan.wait(FAREWELL_S)
 
 
 def measured(name: str, settings: RenderSettings, args: argparse.Namespace) -> Row:

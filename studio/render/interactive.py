@@ -24,8 +24,9 @@ from studio.render.device import CHOICES
 from studio.render.film import Crop, Film, check_aovs
 from studio.render.live_denoise import DenoiseThread
 from studio.render.live_frame import Denoised, LiveFrame
-from studio.render.live_hand import Desk, FilmTaken, Hand, Wish
-from studio.render.live_share import Came, Lending, Offered
+from studio.render.live_hand import Hand
+from studio.render.live_share import Anew, Came, Lending, Offered
+from studio.render.live_wish import Desk, FilmTaken, Wish
 from studio.render.settings import RenderSettings
 from studio.scene.flat import FlatScene
 
@@ -153,6 +154,11 @@ class InteractiveRender:
             return False
         self._desk.inbox.put((0, Came(film, samples, generation, device)))
         return True
+
+    def renew(self, generation: int, begun: bool) -> None:
+        """Some of what was added to a film turned out not to count. With `begun` all of it is forgotten and what counts
+        is added again; without, that has been done. What is shown stands until then."""
+        self._desk.inbox.put((0, Anew(generation, begun)))
 
     # --- what there is -----------------------------------------------------------------------------------------------
     def latest(self) -> LiveFrame | None:

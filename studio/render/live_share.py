@@ -3,6 +3,9 @@
 Every sample of a film belongs to one place. At first this machine has the first ones and lends the rest; what it has
 begun it never gives away, and what it takes back it renders itself, so no sample is ever rendered for the film twice,
 and when all of [0, N) are there their sum has the bits of a render on one machine, as films are sums of integers.
+
+What came may turn out to be made up, and a sum with it cannot be mended: of the nearest depths nobody knows whose they
+were. So all that came is forgotten then and comes again but for that; until it has, the picture of before stands.
 """
 
 from __future__ import annotations
@@ -45,6 +48,14 @@ class Came:
     device: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Anew:
+    """What came for a film counts no more, and comes again as far as it does (`begun`); or all of that has come."""
+
+    generation: int
+    begun: bool
+
+
 Offered = Callable[[Offer | None], None]
 
 
@@ -59,6 +70,8 @@ class Share:
         self.lent: tuple[Range, ...] = _without(((0, total),), () if self.look else self.own)
         self.taken: tuple[Range, ...] = ()
         self.claiming = False  # the worker has not yet said that it goes no further than `own`
+        self._doubtful: tuple[Range, ...] = ()  # samples that it goes on to until then, in its order
+        self.anew = False  # what came is forgotten and comes again
         self.film: Film | None = None
         self.devices: set[str] = set()
 
@@ -75,8 +88,9 @@ class Share:
     def withdraw(self) -> None:
         """Render here what has not come."""
         rest = self.missing if not self.look else _without(((0, self.total),), self.taken)
+        rest = (*self._doubtful, *_without(rest, self._doubtful))
         self.own = _joined((*(() if self.look else self.own), *rest))
-        self.lent, self.mode, self.look = self.taken, "", False
+        self.lent, self.mode, self.look, self.anew, self._doubtful = self.taken, "", False, False, ()
 
     def claim(self, mode: Lending, begun: int, share: float) -> None:
         """Lend again what is this machine's and not begun: the first `begun` of its samples are, in their order. Of the
@@ -84,23 +98,41 @@ class Share:
         rest = length(self.own) - begun
         keep = begun + (0 if mode == "all" else round(rest * share))
         own = _first(self.own, max(keep, 1))
-        self.lent = _sorted((*self.taken, *_without(self.own, own)))
+        self._doubtful = _without(self.own, own)
+        self.lent = _sorted((*self.lent, *self._doubtful))
         self.own, self.mode, self.claiming = own, mode, True
 
     def confirm(self, begun: int) -> bool:
         """The worker goes no further than its own samples now, of which it has begun so many. False where it has gone
         beyond them, which are its own then, and is asked again."""
         if begun > length(self.own):
-            self.own = (*self.own, *_first(self.missing, begun - length(self.own)))
+            self.own = (*self.own, *_first(self._doubtful, begun - length(self.own)))
+            self._doubtful = _without(self._doubtful, self.own)
             self.lent = _sorted(_without(self.lent, self.own))
             return False
-        self.claiming = False
+        self.claiming, self._doubtful = False, ()
         return True
+
+    def begin_again(self) -> None:
+        """Another worker begins, which has begun nothing."""
+        self.claiming, self._doubtful = False, ()
+
+    def forget(self) -> None:
+        """What came counts no more, and comes again as far as it does."""
+        self.film, self.taken, self.devices, self.anew = None, (), set(), True
+
+    def came_again(self) -> None:
+        """All that counts has come again. What nobody renders then, as nothing is lent any more, this machine does."""
+        self.anew = False
+        if not self.mode:
+            self.withdraw()
 
     def take(self, came: Came, layout: Layout) -> bool:
         """Add samples; False for such as are not wanted."""
         first, last = came.range
         if came.film.layout != layout or _without((came.range,), self.missing) or first >= last:
+            return False
+        if meets((came.range,), self._doubtful):
             return False
         if self.film is None:
             self.film = Film.of(layout)
@@ -148,6 +180,11 @@ def film_layers(film: Film, layers: Sequence[str]) -> dict[str, F32]:
 def length(ranges: Sequence[Range]) -> int:
     """How many samples are in disjoint ranges."""
     return sum(last - first for first, last in ranges)
+
+
+def meets(ranges: Sequence[Range], others: Sequence[Range]) -> bool:
+    """Whether any sample is in both."""
+    return length(_without(ranges, others)) < length(ranges)
 
 
 def sample_at(ranges: Sequence[Range], place: int) -> tuple[int, int]:

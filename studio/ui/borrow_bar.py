@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QLabel, QWidget
 
 from studio.commands.registry import N_
-from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, NONE_FIT, Loan
+from studio.farm.live.loan import NO_COORDINATOR, NO_NODES, NONE_FIT, Loan
 from studio.farm.seen import known
 from studio.ui import bars, theme
 from studio.ui.borrowing import Borrowing
@@ -17,7 +17,8 @@ _SAID = {
     NO_COORDINATOR: N_("No coordinator works at this store; start one with studio farm serve."),
     NO_NODES: N_("Nobody is there: the farm has no nodes now; start some with studio farm worker."),
     NONE_FIT: N_(
-        "None of the farm's nodes can help: they have another build of the studio, or are not trusted with this scene."
+        "None of the farm's nodes can help: they have another build of the studio, are not trusted with this scene, or "
+        "work for other artists alone."
     ),
 }
 

@@ -1,13 +1,14 @@
 """Borrowing nodes for the render view: between the live render, which lends samples, and the farm, which renders them.
 
-Everything slow (opening a store, starting this machine's crew, ending a loan) happens on the bridge's threads, but for
-a view that is closed, which waits for the end of its loan; the loan itself has a thread of its own, and what it says
-arrives here as `told`. While nobody is there to help, the view does all of it by itself, and lends again as soon as
-somebody comes; with `alone` it waits.
+Everything slow (opening a store, starting this machine's crew, ending a loan) happens on threads that nobody waits
+for, neither a view that is closed nor an application that is left, as a store may never answer; the loan itself has a
+thread of its own, and what it says arrives here as `told`. While nobody is there to help, the view does all of it by
+itself, and lends again as soon as somebody comes; with `alone` it waits.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,9 +21,12 @@ from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.errors import StudioError
 from studio.farm.host import Crew
-from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, Borrower, Deliver, Loan, Wanted
+from studio.farm.live.borrower import Borrower
+from studio.farm.live.loan import NO_COORDINATOR, NO_NODES, Deliver, Loan, Renew, Wanted
 from studio.farm.seen import known
 from studio.farm.store import Store, open_store
+from studio.farm.trust.artist import own_key
+from studio.farm.trust.signing import Key
 from studio.render.film import Film
 from studio.render.live_frame import LiveFrame
 from studio.render.live_share import Lending, Offer
@@ -45,20 +49,72 @@ class Lender(Protocol):
         """Give the nodes back."""
 
 
-Make = Callable[[Store, Deliver, Callable[[Loan], None], int], Lender]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a loan is begun with: where it gives what comes and says how it stands, who may see the scene, and the
+    artist's key, where there is one."""
+
+    deliver: Deliver
+    renew: Renew
+    told: Callable[[Loan], None]
+    trust: int
+    key: Key | None
 
 
-def borrower(store: Store, deliver: Deliver, told: Callable[[Loan], None], trust: int) -> Lender:
+Make = Callable[[Store, Terms], Lender]
+
+
+def borrower(store: Store, terms: Terms) -> Lender:
     """A loan at a store."""
-    return Borrower(store, deliver=deliver, told=told, trust=trust)
+    return Borrower(store, deliver=terms.deliver, renew=terms.renew, told=terms.told, trust=terms.trust, key=terms.key)
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A loan that has begun: where, of whose nodes, and how to end it."""
+    """A loan that has begun, and how this machine's crew is let go."""
 
     lender: Lender
     release: Callable[[], None]
+
+    def end(self) -> None:
+        """Give everything back."""
+        self.lender.close()
+        self.release()
+
+
+class _Opening:
+    """A loan from when it is asked for until it is ended, on threads of its own. `then` and `failed` are called on
+    them, and neither once it was ended."""
+
+    def __init__(
+        self, begin: Callable[[], _Opened], then: Callable[[_Opened], None], failed: Callable[[Exception], None]
+    ) -> None:
+        self._begin, self._then, self._failed = begin, then, failed
+        self._lock = threading.Lock()
+        self._ended = False
+        self._opened: _Opened | None = None
+        _apart(self._work, "borrowing nodes")
+
+    def _work(self) -> None:
+        try:
+            opened = self._begin()
+        except Exception as fault:  # handed to the window's thread, which tells it
+            if not self._ended:
+                self._failed(fault)
+            return
+        with self._lock:
+            self._opened, ended = opened, self._ended
+        if ended:
+            opened.end()
+        else:
+            self._then(opened)
+
+    def end(self) -> None:
+        """Give back what was borrowed, or what will have been. Nobody is waited for."""
+        with self._lock:
+            opened, ended, self._ended = self._opened, self._ended, True
+        if opened is not None and not ended:
+            _apart(opened.end, "giving nodes back")
 
 
 class Borrowing(QObject):
@@ -75,8 +131,8 @@ class Borrowing(QObject):
         self.alone = False  # whether the nodes do all of it
         self.loan: Loan | None = None
         self._turn = 0  # counts loans: what one that was ended still says is not listened to
-        self._opened: _Opened | None = None
-        self._offer: Offer | None = None
+        self._opening: _Opening | None = None
+        self._lender: Lender | None = None  # once it has begun
         self._alone_here: Loan | None = None  # why the view took everything back
         self._alone_at = 0  # and the generation that it showed then
         self._share = 0.5
@@ -99,26 +155,30 @@ class Borrowing(QObject):
         def told(loan: Loan) -> None:
             self._bridge.post(lambda: self._hear(turn, loan))
 
-        def opened() -> _Opened:
+        def begin() -> _Opened:
+            terms = Terms(deliver=self._deliver, renew=self._live.renew, told=told, trust=trust, key=own_key())
             store = open_store(place or known.own_store())
             release: Callable[[], None] = _nothing
             if not place:
                 host.hold(known.own_store(), crew)
                 release = lambda: host.release(known.own_store())  # noqa: E731
             try:
-                return _Opened(self.make(store, self._deliver, told, trust), release)
+                return _Opened(self.make(store, terms), release)
             except BaseException:
                 release()
                 raise
 
-        self._bridge.run(opened, then=lambda made: self._began(turn, made), failed=lambda f: self._failed(turn, f))
+        self._opening = _Opening(
+            begin,
+            lambda opened: self._bridge.post(lambda: self._began(turn, opened.lender)),
+            lambda fault: self._bridge.post(lambda: self._failed(turn, fault)),
+        )
         self._hear(turn, Loan())
 
-    def _began(self, turn: int, opened: _Opened) -> None:
+    def _began(self, turn: int, lender: Lender) -> None:
         if turn != self._turn or not self.on:
-            self._end(opened)
             return
-        self._opened = opened
+        self._lender = lender
         self._alone_here = None
         self._live.lend(self._mode, self._share, self._offered)
         if self.loan is not None:
@@ -133,25 +193,19 @@ class Borrowing(QObject):
 
     def stop(self) -> None:
         """Give the nodes back; what they have rendered stays in the picture, and this machine renders the rest."""
-        opened, self._opened = self._opened, None
-        was, self.on, self.loan = self.on, False, None
-        self._turn += 1
+        was, self.loan = self.on, None
         self._live.lend("", self._share)
-        if opened is not None:
-            self._end(opened)
+        self.close()
         if was:
             self.told.emit(None)
 
     def close(self) -> None:
-        """End the loan with the view."""
-        opened, self._opened = self._opened, None
+        """End the loan with the view, which waits for nobody."""
+        opening, self._opening, self._lender = self._opening, None, None
         self.on = False
         self._turn += 1
-        if opened is not None:
-            _ended(opened)
-
-    def _end(self, opened: _Opened) -> None:
-        self._bridge.run(lambda: _ended(opened), then=lambda nothing: None)
+        if opening is not None:
+            opening.end()
 
     @property
     def _mode(self) -> Lending:
@@ -160,14 +214,14 @@ class Borrowing(QObject):
     # --- between the two, on their threads ---------------------------------------------------------------------------
     def _offered(self, offer: Offer | None) -> None:
         """The live render lends other samples than before."""
-        opened = self._opened
-        if opened is None:
+        lender = self._lender
+        if lender is None:
             return
         scene = self._live.scene_of(offer.flat) if offer is not None else None
         if offer is None or scene is None:
-            opened.lender.want(None)
+            lender.want(None)
             return
-        opened.lender.want(Wanted.of(offer, scene))
+        lender.want(Wanted.of(offer, scene))
 
     def _deliver(self, film: Film, samples: tuple[int, int], generation: int, header: Header) -> bool:
         return self._live.add(film, samples, generation, device=header.device)
@@ -180,7 +234,7 @@ class Borrowing(QObject):
         if begins and time.monotonic() - self._since < _START_S:
             loan = replace(loan, sentence=STARTING)
         self.loan = loan
-        if self._opened is not None and not self.alone:
+        if self._lender is not None and not self.alone:
             here, frame = self._alone_here, self._live.frame
             if loan.fault and here is None:
                 self._alone_here, self._alone_at = loan, frame.generation if frame is not None else 0
@@ -197,7 +251,7 @@ class Borrowing(QObject):
 
     def _weigh(self, frame: LiveFrame) -> None:
         """Deal out the next film by how fast this machine and the nodes are."""
-        if not self.on or self.loan is None or self.alone or self._opened is None:
+        if not self.on or self.loan is None or self.alone or self._lender is None:
             return
         if self._alone_here is not None:
             if not self._alone_here.passes and frame.generation > self._alone_at:
@@ -212,9 +266,9 @@ class Borrowing(QObject):
             self._live.lend("share", share)
 
 
-def _ended(opened: _Opened) -> None:
-    opened.lender.close()
-    opened.release()
+def _apart(work: Callable[[], None], name: str) -> None:
+    """Do something on a thread that ends with the application."""
+    threading.Thread(target=work, name=name, daemon=True).start()
 
 
 def _nothing() -> None:

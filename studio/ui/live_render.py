@@ -208,6 +208,12 @@ class LiveRender(QObject):
         render = self._render
         return render is not None and render.add(film, samples, generation, device=device)
 
+    def renew(self, generation: int, begun: bool) -> None:
+        """Samples that others rendered come anew, see `InteractiveRender.renew`. From any thread."""
+        render = self._render
+        if render is not None:
+            render.renew(generation, begun)
+
     def scene_of(self, flat: FlatScene) -> Scene | None:
         """The scene that was shown as this flat one, while it is among the last. From any thread."""
         return next((scene for shown, scene in self._scenes if shown is flat), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +14,17 @@ import pytest
 from studio.errors import CannotWrite
 from studio.farm.jobs import job_ids, read_job, write_job
 from studio.farm.live import borrower as live
+from studio.farm.live import collecting, sent_scene
 from studio.farm.live import desk as live_desk
-from studio.farm.live.borrower import NO_COORDINATOR, NO_NODES, Borrower, Loan, Wanted
+from studio.farm.live.borrower import Borrower
 from studio.farm.live.desk import Wish, read_stand, write_wish
+from studio.farm.live.loan import NO_COORDINATOR, NO_NODES, NONE_FIT, Loan, Wanted
 from studio.farm.model import JobSpec, Piece
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
 from studio.farm.submission import send_scene
+from studio.farm.trust import artist
+from studio.farm.trust.signing import Key, Member, Roster
 from studio.render.film import Film
 from studio.scene.flatten import flatten
 from studio.scene.geometry import make_mesh
@@ -49,7 +55,14 @@ class View:
         self.film: Film | None = None
         self.stale = 0
         self.loans: list[Loan] = []
-        self.borrower = Borrower(store, deliver=self._deliver, told=self._told, poll_s=0.03, **more)  # type: ignore[arg-type]
+        self.borrower = Borrower(
+            store,
+            deliver=self._deliver,
+            renew=lambda generation, begun: None,
+            told=self._told,
+            poll_s=0.03,
+            **more,  # type: ignore[arg-type]
+        )
 
     def show(self, scene: Scene, *ranges: tuple[int, int]) -> Wanted:
         self.generation += 1
@@ -184,12 +197,11 @@ def test_nothing_wanted_frees_the_nodes_and_nothing_is_left_in_the_store(crew: C
     view.until(lambda: view.film is not None)
     view.borrower.want(None)
     view.until(lambda: view.last.at_work == 0 and view.last.samples == 0)
-    assert not [id_ for id_ in crew.service._jobs if id_.startswith("live_")]
+    service = crew.service
+    assert all(service.coordinator.over(id_) for id_ in service._jobs), "nobody works at it any more"
     view.borrower.close()
-    deadline = time.monotonic() + 10.0
-    while time.monotonic() < deadline and list(store.list("jobs")) + list(store.list("live")):
-        time.sleep(0.05)
-    assert not list(store.list("jobs")) and not list(store.list("live"))
+    wait(lambda: not list(store.list("jobs")) and not list(store.list("live")))
+    wait(lambda: not service._jobs)
 
 
 def test_a_view_that_is_not_heard_is_ended_and_swept(
@@ -254,14 +266,14 @@ def test_a_partial_of_another_scene_is_not_used_and_the_scene_is_sent_anew(
     scene = stage()
     view.show(scene)
     view.finished()
-    wrong = live.changes
+    wrong = sent_scene.changes
     calls: list[int] = []
 
     def damaged(before: Scene, after: Scene):
         calls.append(1)
         return wrong(before, after.replace("key", intensity=999.0))
 
-    monkeypatch.setattr(live, "changes", damaged)
+    monkeypatch.setattr(sent_scene, "changes", damaged)
     edited = scene.replace("key", intensity=55.0)
     view.show(edited)
     view.finished()
@@ -286,7 +298,7 @@ def test_a_store_that_goes_away_is_told_and_taken_up_again(crew: Crew, store: St
     view.until(lambda: "no space left" in view.last.sentence and view.last.fault)
     store.put = put  # type: ignore[method-assign]
     view.finished()
-    assert read_job(store, view.borrower._out[0].job.spec.id).spec.live
+    assert read_job(store, view.borrower._jobs.out[0].id).spec.live
 
 
 @pytest.mark.parametrize("what", ["store", "disk", "claim"])
@@ -295,7 +307,7 @@ def test_what_could_not_be_fetched_once_is_fetched_the_next_time(
 ) -> None:
     monkeypatch.setattr(live, "AGAIN_S", 0.05)
     failed: set[object] = set()
-    check, claimed = live.check_partial, live.claim_on
+    check, claimed = collecting.check_partial, collecting.claim_on
 
     def checked(path, job, piece, result):
         if result.range not in failed:
@@ -309,7 +321,7 @@ def test_what_could_not_be_fetched_once_is_fetched_the_next_time(
             return None  # it was withdrawn a moment ago
         return claimed(store, id_, piece, samples)
 
-    monkeypatch.setattr(live, *(("claim_on", claim) if what == "claim" else ("check_partial", checked)))
+    monkeypatch.setattr(collecting, *(("claim_on", claim) if what == "claim" else ("check_partial", checked)))
     view.show(stage())
     view.finished()
     assert failed and same_sums(view.film, film_of(view.flat, SETTINGS))
@@ -318,7 +330,6 @@ def test_what_could_not_be_fetched_once_is_fetched_the_next_time(
 def test_a_scene_that_is_being_sent_is_sent_no_further_when_the_nodes_are_given_back(
     view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "CLOSE_S", 5.0)
     begun = threading.Event()
 
     def endless(store, folder, scene, *, progress, journal):
@@ -328,11 +339,11 @@ def test_a_scene_that_is_being_sent_is_sent_no_further_when_the_nodes_are_given_
             time.sleep(0.01)
         raise AssertionError("it was sent to its end")
 
-    monkeypatch.setattr(live, "send_scene", endless)
+    monkeypatch.setattr(sent_scene, "send_scene", endless)
     view.show(stage())
     assert begun.wait(20.0)
     view.borrower.close()
-    assert not view.borrower._thread.is_alive()
+    assert view.borrower.wait(20.0)
 
 
 def test_a_scene_that_was_cleaned_away_is_sent_again(crew: Crew, store: Store, view: View) -> None:
@@ -349,8 +360,83 @@ def test_a_scene_that_was_cleaned_away_is_sent_again(crew: Crew, store: Store, v
 
 
 def test_a_store_far_away_is_looked_at_less_often(store: Store) -> None:
-    with Borrower(store, deliver=lambda *came: True) as near:
+    with Borrower(store, deliver=lambda *came: True, renew=lambda *again: None) as near:
         assert near._poll_s == live.POLL_S
     store.name = "s3://bucket/farm"
-    with Borrower(store, deliver=lambda *came: True) as far:
+    with Borrower(store, deliver=lambda *came: True, renew=lambda *again: None) as far:
         assert far._poll_s == live.FAR_POLL_S
+
+
+class Silent:
+    """A store that answers nothing until it is let."""
+
+    name = "silent"
+
+    def __init__(self) -> None:
+        self.asked, self.let, self.waited = threading.Event(), threading.Event(), False
+
+    def __getattr__(self, verb: str) -> Callable[..., None]:
+        def never(*_: object, **__: object) -> None:
+            self.asked.set()
+            self.waited |= not self.let.wait(5.0)
+            raise CannotWrite("the store does not answer")
+
+        return never
+
+
+def test_whoever_closes_a_loan_does_not_wait_for_its_store() -> None:
+    store = Silent()
+    view = View(store)  # type: ignore[arg-type]
+    view.show(stage())
+    assert store.asked.wait(20.0)
+    folder = view.borrower._scene._folder
+    view.borrower.close()
+    store.let.set()
+    assert not store.waited, "it was closed while the store was silent"
+    assert view.borrower.wait(20.0) and not folder.exists()
+
+
+def test_a_program_ends_though_a_store_never_answers(tmp_path: Path) -> None:
+    script = """
+import tempfile, threading
+from studio.farm.live import borrower
+tempfile.tempdir = "%s"
+borrower.EXIT_S = 0.2
+class Silent:
+    name = "silent"
+    def __getattr__(self, verb):
+        return lambda *_, **__: (asked.set(), threading.Event().wait())
+asked = threading.Event()
+loan = borrower.Borrower(Silent(), deliver=lambda *came: True, renew=lambda *again: None)
+assert asked.wait(20.0)
+loan.close()
+print("closed")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script % tmp_path], capture_output=True, text=True, timeout=60.0, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed\n", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_an_artist_wants_is_signed_and_nodes_of_theirs_lend_themselves(crew: Crew, store: Store) -> None:
+    """Where nobody has signed, nodes that work for known artists alone say no, and the view says why."""
+    key = Key.made()
+    roster = Roster().with_member(key.public, Member(name="Ada", role="artist", since=0.0))
+    for node in crew.nodes:
+        node._allow = lambda job: artist.guard(store, job, roster)
+    plain = View(store)
+    plain.show(stage())
+    plain.until(lambda: plain.last.sentence == NONE_FIT)
+    assert plain.film is None
+    plain.borrower.close()
+    named = View(store, key=key)
+    scene = stage()
+    named.show(scene)
+    named.finished()
+    named.show(scene.replace("key", intensity=55.0))
+    named.finished()
+    job = named.borrower._jobs.out[0].job
+    assert job.changes is not None and artist.check_signed(store, job, roster).name == "Ada"
+    named.borrower.close()
+    assert named.borrower.wait(20.0)

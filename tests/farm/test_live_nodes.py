@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.farm.live.borrower import Borrower, Wanted
+from studio.farm.live.borrower import Borrower
+from studio.farm.live.loan import Wanted
 from studio.farm.local import LocalFarm
 from studio.render.film import Film
 from studio.render.interactive import InteractiveRender
@@ -45,6 +46,7 @@ class Lit:
             deliver=lambda film, span, generation, header: self.render.add(
                 film, span, generation, device=header.device
             ),
+            renew=self.render.renew,
         )
 
     def _hear(self) -> None:
@@ -115,6 +117,7 @@ def test_edits_and_a_dead_node_end_in_the_bits_of_a_final_render(tmp_path: Path)
             final = lit.until(lambda f: f.number > alone.number, since=begun)
 
             lit.borrower.close()
+            assert lit.borrower.wait(PATIENCE_S)
             lit.render.lend("")
             again = flatten(last, 1.0)
             lit.render.show(again, SETTINGS)  # this machine alone, which ends in the bits of a final render

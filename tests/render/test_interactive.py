@@ -14,7 +14,7 @@ from studio.errors import UsageError
 from studio.render.film import Film
 from studio.render.interactive import InteractiveRender
 from studio.render.live_frame import LiveFrame
-from studio.render.live_hand import lamp_names
+from studio.render.live_lamps import lamp_names
 from studio.render.session import RenderSession
 from studio.scene.flatten import flatten
 from tests.render.stage import HEIGHT, WIDTH, settings, stage
@@ -379,7 +379,7 @@ def children() -> list[str]:
 def leftovers(watched: Watched) -> list[str]:
     """Blocks of shared memory that a closed view has left behind."""
     hand = watched.view._hand
-    blocks = [hand._parcel, hand._pictures, *(block for block, _ in hand._takes.values())]
+    blocks = [hand._parcel, hand._memory.block, *(taking.block for taking in hand._takes._waiting.values())]
     return [block.ref.path for block in blocks if block is not None and Path(block.ref.path).exists()]
 
 

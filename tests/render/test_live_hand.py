@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from studio.render.film import Film
 from studio.render.live_frame import LiveFrame
-from studio.render.live_hand import Desk, Hand, Wish
-from studio.render.live_share import Came, Offer
+from studio.render.live_hand import Hand
+from studio.render.live_share import Anew, Came, Offer
+from studio.render.live_wish import Desk, Wish
 from studio.render.live_worker import picture_in
 from studio.render.protocol import Pictured, Steer, Take, Taken, Watch
 from studio.render.transfer import Block, film_buffers
@@ -55,12 +57,12 @@ class Bench:
     def lend(self, mode: str) -> None:
         self.wish = Wish(**{name: getattr(self.wish, name) for name in Wish.__struct_fields__} | {"lending": mode})
         self.hand._act(self.wish)
-        self.hand._make_offer(self.wish)
+        self.hand._offer(self.wish)
 
     def picture(self, counts: int, *, of: int, claim: int) -> None:
         """The worker has so many samples of every pixel."""
         watch = self.worker.last(Watch)
-        picture, count = picture_in(self.hand._pictures, watch.layout.shapes()["counts"][1], watch.channels)
+        picture, count = picture_in(self.hand._memory.block, watch.layout.shapes()["counts"][1], watch.channels)
         picture[...], count[...] = 1.0, counts
         self.number += 1
         event = Pictured(
@@ -77,7 +79,22 @@ class Bench:
             claim=claim,
         )
         self.hand._hear(event)
-        self.hand._make_offer(self.wish)
+        self.hand._offer(self.wish)
+
+    def came(self, first: int, last: int) -> None:
+        """Nodes have rendered samples."""
+        self.hand._came(Came(ones(self.worker.last(Watch), last - first), (first, last), 1, ""))
+        self.hand._offer(self.wish)
+
+    def renew(self, begun: bool) -> None:
+        """What came counts no more, or has come again."""
+        self.hand._renew(Anew(1, begun))
+        self.hand._act(self.wish)
+        self.hand._offer(self.wish)
+
+    @property
+    def frame(self) -> LiveFrame:
+        return self.desk.frame
 
     @property
     def offered(self) -> tuple[tuple[int, int], ...]:
@@ -132,7 +149,7 @@ def test_what_came_before_the_worker_died_is_kept_and_the_rest_is_offered_again(
     watch = bench.worker.last(Watch)
     bench.hand._came(Came(ones(watch, 10), (60, 70), 1, "cpu"))
     bench.hand._drop()
-    bench.hand._make_offer(bench.wish)
+    bench.hand._offer(bench.wish)
     assert bench.offered == ()
     bench.hand._worker, bench.hand._warm, bench.hand._device_asked = bench.worker, True, "cpu"  # type: ignore[assignment]
     bench.lend("share")
@@ -140,3 +157,64 @@ def test_what_came_before_the_worker_died_is_kept_and_the_rest_is_offered_again(
     bench.picture(50, of=50, claim=0)
     frame: LiveFrame = bench.desk.frame
     assert frame.borrowed == 10 and frame.samples == 60 and not frame.complete
+
+
+def test_what_was_taken_back_is_missing_and_the_picture_of_before_stands_until_the_rest_has_come_again(
+    bench: Bench,
+) -> None:
+    bench.picture(50, of=50, claim=0)
+    bench.came(50, 60)
+    bench.came(60, 99)
+    assert bench.frame.complete and bench.frame.state == "done" and bench.worker.told[-1].__class__ is Take
+    asked = len(bench.worker.told)
+    number, offers = bench.frame.number, len(bench.offers)
+    bench.renew(begun=True)
+    bench.came(60, 99)
+    assert not bench.frame.complete and bench.frame.state == "rendering" and bench.frame.number == number
+    bench.renew(begun=False)
+    assert bench.frame.number > number and bench.frame.borrowed == 39 and not bench.frame.complete
+    assert len(bench.offers) == offers and bench.offered == ((50, 99),), "the same job goes on"
+    bench.came(50, 60)
+    assert bench.frame.complete and len(bench.worker.told) == asked + 1, "the whole film is asked for again"
+
+
+def test_what_was_taken_back_when_nothing_is_lent_any_more_is_rendered_here(bench: Bench) -> None:
+    bench.picture(50, of=50, claim=0)
+    bench.came(50, 60)
+    bench.came(60, 80)
+    bench.lend("")
+    assert bench.worker.last(Steer).own == ((0, 50), (80, 99))
+    bench.picture(69, of=69, claim=0)
+    assert bench.frame.complete
+    bench.renew(begun=True)
+    bench.came(60, 80)
+    bench.renew(begun=False)
+    assert bench.worker.last(Steer).own == ((0, 50), (80, 99), (50, 60)) and bench.offered == ()
+    assert not bench.frame.complete, "the worker has not rendered what became its own"
+    bench.picture(79, of=79, claim=0)
+    assert bench.frame.complete and bench.frame.borrowed == 20 and bench.frame.samples == 99
+
+
+def test_what_was_taken_back_of_an_earlier_offer_is_offered_when_the_one_of_now_is_done(bench: Bench) -> None:
+    bench.picture(50, of=50, claim=0)
+    bench.came(50, 70)
+    bench.wish = msgspec.structs.replace(bench.wish, paused=True)
+    bench.hand._offer(bench.wish)
+    bench.wish = msgspec.structs.replace(bench.wish, paused=False)
+    bench.hand._offer(bench.wish)
+    assert bench.offered == ((70, 99),)
+    bench.renew(begun=True)
+    bench.came(50, 60)
+    bench.renew(begun=False)
+    assert bench.offered == ((70, 99),)
+    bench.came(70, 99)
+    assert bench.offered == ((60, 70),) and not bench.frame.complete
+    bench.came(60, 70)
+    assert bench.frame.complete
+
+
+def test_what_comes_again_for_an_earlier_film_is_not_listened_to(bench: Bench) -> None:
+    bench.picture(50, of=50, claim=0)
+    bench.came(50, 99)
+    bench.hand._renew(Anew(7, True))
+    assert bench.frame.complete and bench.frame.borrowed == 49

@@ -79,15 +79,17 @@ def test_every_sample_has_one_place_whatever_happens(data: st.DataObject) -> Non
     total = data.draw(st.integers(2, 60))
     share = Share(total, data.draw(st.sampled_from(["share", "all"])), data.draw(st.integers(1, total)))
     begun = 0
+    there: list[Came] = []
     for _ in range(data.draw(st.integers(0, 12))):
         mine = [] if share.look else all_of(share.own)
         assert sorted([*mine, *all_of(share.lent)]) == list(range(total))
         kept = mine[:begun]
-        what = data.draw(st.sampled_from(["come", "render", "back", "lend"]))
+        what = data.draw(st.sampled_from(["come", "render", "back", "lend", "anew"]))
         if what == "come" and share.missing:
             first, last = data.draw(st.sampled_from(share.missing))
             a = data.draw(st.integers(first, last - 1))
-            assert share.take(came(a, data.draw(st.integers(a + 1, last))), LAYOUT)
+            there.append(came(a, data.draw(st.integers(a + 1, last))))
+            assert share.take(there[-1], LAYOUT)
         elif what == "render" and not share.look:
             begun = data.draw(st.integers(begun, length(share.own)))
         elif what == "back":
@@ -98,6 +100,14 @@ def test_every_sample_has_one_place_whatever_happens(data: st.DataObject) -> Non
             share.claim(data.draw(st.sampled_from(["share", "all"])), begun, data.draw(st.floats(0.0, 0.9)))
             if not share.confirm(begun):
                 assert share.confirm(begun)
+        elif what == "anew":
+            again = [each for each in there if data.draw(st.booleans())]
+            share.forget()
+            refused = [each for each in again if not share.take(each, LAYOUT)]
+            share.came_again()
+            there = [each for each in again if each not in refused]
+            assert all_of(share.taken) == sorted(n for each in there for n in range(*each.range))
+            assert share.mode or not share.missing, "nobody would render it"
         if not share.look:
             assert all_of(share.own)[: len(kept)] == kept, "what was begun stays this machine's, in its order"
             begun = min(begun, length(share.own))
@@ -139,3 +149,32 @@ def test_a_first_look_counts_for_nothing_beside_what_came() -> None:
     look = np.full((4, 6, 4), 77.0, np.float32)
     joined = share.joined("beauty", look, np.ones((4, 6), np.int32))
     assert np.allclose(joined, film((0, 2)).beauty(), rtol=1e-6)
+
+
+def test_sums_with_what_was_taken_back_are_made_anew() -> None:
+    share, own = Share(8, "share", 3), film((0, 3))
+    forged = came(3, 5)
+    forged.film.minima[...] = 0.0  # nearer than anything, which no subtraction mends
+    assert share.take(forged, LAYOUT) and share.take(came(5, 8), LAYOUT)
+    share.forget()
+    assert share.anew and share.take(came(5, 8), LAYOUT)
+    share.came_again()
+    assert not share.anew and share.missing == ((3, 5),)
+    assert share.take(came(3, 5), LAYOUT)
+    share.film.merge_into(own)
+    whole = film((0, 8))
+    assert np.array_equal(own.sums, whole.sums) and np.array_equal(own.minima, whole.minima)
+
+
+def test_what_comes_again_while_it_is_not_known_how_far_the_worker_went_is_not_mistaken() -> None:
+    share = Share(100, "all", 0)
+    share.take(came(0, 20), LAYOUT)
+    share.withdraw()
+    share.claim("share", 30, 0.5)
+    assert share.own == ((20, 75),) and share.lent == ((0, 20), (75, 100))
+    share.forget()
+    assert not share.take(came(80, 90), LAYOUT), "the worker may be at them"
+    share.came_again()
+    assert not share.confirm(58)
+    assert share.own == ((20, 75), (75, 78)), "where the worker went on, and not what was taken back"
+    assert share.confirm(58) and share.missing == ((0, 20), (78, 100))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio.render.live_hand import lamp_names
+from studio.render.live_lamps import lamp_names
 from studio.scene import linking
 from studio.scene.flat import FlatScene
 from studio.scene.flatten import flatten

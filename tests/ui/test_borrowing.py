@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from studio.commands.studio import Studio
-from studio.errors import CannotWrite
-from studio.farm.live.borrower import NO_NODES, Loan, Wanted
+from studio.errors import CannotWrite, UsageError
+from studio.farm.live.loan import NO_NODES, Loan, Wanted
 from studio.farm.seen import known
+from studio.farm.store import open_store
+from studio.farm.trust.signing import Key
 from studio.render.live_frame import LiveFrame
 from studio.render.live_share import Offer
 from studio.render.settings import RenderSettings
 from studio.ui import i18n
 from studio.ui.borrow_bar import loan_text
+from studio.ui.borrowing import Terms
 from studio.ui.renderview import RenderView
 from tests.ui.desk import PlainDesk
 
@@ -23,8 +27,8 @@ from tests.ui.desk import PlainDesk
 class FakeLender:
     """A loan that remembers what is wanted of it."""
 
-    def __init__(self, store: Any, deliver: Any, told: Any, trust: int) -> None:
-        self.store, self.deliver, self.told, self.trust = store, deliver, told, trust
+    def __init__(self, store: Any, terms: Terms) -> None:
+        self.store, self.terms, self.told = store, terms, terms.told
         self.wanted: list[Wanted | None] = []
         self.closed = False
 
@@ -53,6 +57,7 @@ class FakeHost:
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeHost:
     made = FakeHost()
     monkeypatch.setattr("studio.ui.borrowing.host_of", lambda studio: made)
+    monkeypatch.setattr("studio.ui.borrowing.own_key", lambda: None)
     monkeypatch.setattr(known, "own_store", lambda: str(tmp_path / "own"))
     monkeypatch.setattr(known, "places", lambda: [str(tmp_path / "own"), str(tmp_path / "shared")])
     return made
@@ -88,7 +93,7 @@ def borrow(view: Any, qtbot: Any) -> FakeLender:
 def test_the_switch_borrows_this_machine_s_nodes_and_gives_them_back(view, host, qtbot, tmp_path):
     lender = borrow(view, qtbot)
     assert lender.store.name == str(tmp_path / "own") and host.held == [str(tmp_path / "own")]
-    assert view.lent[-1] == "share" and lender.trust >= 1
+    assert view.lent[-1] == "share" and lender.terms.trust >= 1
     view.borrow_bar.switch.click()
     qtbot.waitUntil(lambda: lender.closed and not host.held)
     assert view.lent[-1] == "" and not view.borrow_bar.label.isVisibleTo(view)
@@ -193,9 +198,9 @@ def test_what_is_wrong_from_the_first_moment_is_not_lost(view, qtbot, monkeypatc
     """A store that takes nothing says so before the loan has begun here, and only once."""
     make = view.borrowing.make
 
-    def at_once(store: Any, deliver: Any, told: Any, trust: int) -> FakeLender:
-        told(Loan(sentence="no space left", fault=True, passes=True))
-        return make(store, deliver, told, trust)
+    def at_once(store: Any, terms: Terms) -> FakeLender:
+        terms.told(Loan(sentence="no space left", fault=True, passes=True))
+        return make(store, terms)
 
     view.borrowing.make = at_once
     view.borrow_bar.switch.click()
@@ -225,7 +230,64 @@ def test_what_an_ended_loan_still_says_is_not_shown(view, qtbot):
 def test_closing_the_view_ends_the_loan(view, host, qtbot):
     lender = borrow(view, qtbot)
     view.borrowing.close()
-    assert lender.closed and not host.held
+    qtbot.waitUntil(lambda: lender.closed and not host.held)
+
+
+def test_neither_a_view_that_is_closed_nor_the_window_waits_for_the_end_of_a_loan(view, host, qtbot):
+    lender = borrow(view, qtbot)
+    let, waited = threading.Event(), []
+    end = lender.close
+    lender.close = lambda: (waited.append(not let.wait(5.0)), end())
+    view.borrowing.close()
+    view._desk.bridge.close()
+    let.set()
+    qtbot.waitUntil(lambda: lender.closed and not host.held)
+    assert waited == [False], "both were closed while the store did not answer"
+
+
+def test_a_store_that_does_not_open_keeps_nobody_waiting_and_what_it_lends_late_is_given_back(
+    view, host, qtbot, monkeypatch
+):
+    let, asked, waited = threading.Event(), threading.Event(), []
+
+    def slow(place: str) -> Any:
+        asked.set()
+        waited.append(not let.wait(5.0))
+        return open_store(place)
+
+    monkeypatch.setattr("studio.ui.borrowing.open_store", slow)
+    view.borrow_bar.switch.click()
+    assert asked.wait(20.0)
+    view.borrowing.close()
+    view._desk.bridge.close()
+    let.set()
+    qtbot.waitUntil(lambda: bool(view.lenders) and view.lenders[0].closed and not host.held)
+    assert waited == [False] and view.lent == [""], "nothing was lent to it"
+
+
+def test_a_loan_has_the_artist_s_key(view, qtbot, monkeypatch):
+    key = Key.made()
+    monkeypatch.setattr("studio.ui.borrowing.own_key", lambda: key)
+    assert borrow(view, qtbot).terms.key is key
+
+
+def test_a_key_that_others_may_read_is_told_and_nothing_is_borrowed(view, host, qtbot, monkeypatch):
+    def refuse() -> Any:
+        raise UsageError("others may read the key; make it yours alone")
+
+    monkeypatch.setattr("studio.ui.borrowing.own_key", refuse)
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: bool(view._studio.face.notices))
+    assert "yours alone" in view._studio.face.notices[-1][1] and not view.borrowing.on and not host.held
+
+
+def test_samples_that_count_no_more_are_taken_out_of_the_render(view, qtbot, monkeypatch):
+    lender = borrow(view, qtbot)
+    told: list[tuple[int, bool]] = []
+    monkeypatch.setattr(view.live._renderer(), "renew", lambda generation, begun: told.append((generation, begun)))
+    lender.terms.renew(3, True)
+    lender.terms.renew(3, False)
+    assert told == [(3, True), (3, False)]
 
 
 def test_the_loan_is_told_in_chinese(view, qtbot):

@@ -11,6 +11,7 @@ ended, and what it left in the store is removed. Clocks need not agree: it is th
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import TYPE_CHECKING
@@ -28,16 +29,17 @@ if TYPE_CHECKING:
 SILENT_S = 60.0  # until a view that says nothing is ended
 LOOK_S, IDLE_S = 0.2, 2.0  # between two looks, while there are views and while there are none
 LARGEST = 64 << 10
-MOST_JOBS = 64  # of one view
+MOST_JOBS = 64  # of one view, and as many that are kept
 _SESSION = re.compile(r"[0-9a-f]{8,32}")
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Wish(Record, frozen=True):
-    """What a view wants now."""
+    """What a view wants now; of jobs that are kept nothing more is wanted."""
 
     beat: int = 0
     jobs: tuple[JobId, ...] = ()
+    kept: tuple[JobId, ...] = ()
 
 
 class Stand(Record, frozen=True):
@@ -76,12 +78,14 @@ def sweep(store: Store, id_: JobId) -> None:
         store.delete(*(key for key, _ in store.list(f"jobs/{id_}")))
 
 
-def end_session(store: Store, session: str) -> None:
-    """Remove what a view has in the store, its jobs too."""
-    jobs = {key.split("/")[1] for key, _ in store.list("jobs") if key.startswith(f"jobs/{job_name(session, 0)[:-1]}")}
-    for id_ in jobs:
-        sweep(store, id_)
-    store.delete(*(key for key, _ in store.list(f"live/{session}")))
+def end_session(store: Store, session: str, *, until: float = math.inf) -> None:
+    """Remove what a view has in the store, its jobs first; no more of it after a moment of the monotonic clock."""
+    mine = f"jobs/{job_name(session, 0)[:-1]}"
+    keys = [key for key, _ in store.list("jobs") if key.startswith(mine)]
+    for key in (*keys, *(key for key, _ in store.list(f"live/{session}"))):
+        if time.monotonic() > until:
+            return
+        store.delete(key)
 
 
 class _View:
@@ -131,13 +135,16 @@ class LiveDesk:
             del self._views[name]
             end_session(store, name)
             return
-        wanted = set(wish.jobs[-MOST_JOBS:])
-        for id_ in view.jobs - wanted:
+        wanted, kept = set(wish.jobs[-MOST_JOBS:]), set(wish.kept[-MOST_JOBS:])
+        known = wanted | kept
+        for id_ in view.jobs - known:
             self._service.forget(id_)
-        view.jobs &= wanted
-        for id_ in sorted(wanted - view.jobs - view.refused):
+        view.jobs &= known
+        for id_ in sorted(known - view.jobs - view.refused):
             self._take(name, view, id_)
-        view.refused &= wanted
+        for id_ in view.jobs & (kept - wanted):
+            self._halt(id_)
+        view.refused &= known
         self._tell(name, view)
 
     def _take(self, name: str, view: _View, id_: JobId) -> None:
@@ -150,6 +157,11 @@ class LiveDesk:
             view.refused.add(id_)
         else:
             view.jobs.add(id_)
+
+    def _halt(self, id_: JobId) -> None:
+        """Have nobody work at a job, and remember it."""
+        with self._service.alone():
+            self._service.coordinator.cancel(id_)
 
     def _wish(self, name: str) -> Wish | None:
         key = f"live/{name}/wish.json"

@@ -134,7 +134,13 @@ def sign(store: Store, job: RenderJob, key: Key) -> None:
     bundle = msgspec.json.encode(key.sign("bundle", {"bundle": job.spec.bundle}, at=now, life_s=LIFE_S))
     if not store.put(_bundle_place(job), bundle, once=True) and not _holds(store, job):
         store.put(_bundle_place(job), bundle)
-    store.put(_job_place(job), msgspec.json.encode(key.sign("job", job_body(job), at=now, life_s=LIFE_S)))
+    sign_job(store, job, key)
+
+
+def sign_job(store: Store, job: RenderJob, key: Key) -> None:
+    """Put the artist's name under a job alone, as under one of many of the same bundle."""
+    said = key.sign("job", job_body(job), at=time.time(), life_s=LIFE_S)
+    store.put(_job_place(job), msgspec.json.encode(said))
 
 
 def signed_by(store: Store, job: RenderJob, roster: Roster) -> Signed | None:
