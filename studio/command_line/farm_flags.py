@@ -50,7 +50,9 @@ def add_farm(farm: argparse.ArgumentParser, add_render: AddRender, add_look: Add
     status.add_argument("--nodes", action="store_true", help="show the machines that work, instead of jobs")
     fetch = action("fetch", "Merge and finish the pictures of a job that are done.", json=False)
     fetch.add_argument("job", metavar="JOB", help="name of the job, or its beginning")
-    fetch.add_argument("-o", "--output", metavar="OUT", help="picture, or pattern with #### (default: as submitted)")
+    what = "picture, pattern with ####, or .mp4, .mov (default: as submitted)"
+    fetch.add_argument("-o", "--output", metavar="OUT", help=what)
+    fetch.add_argument("--codec", metavar="NAME", help="of a movie: h264 (.mp4), h265, prores-422hq (.mov), ...")
     fetch.add_argument("--watch", action="store_true", help="go on until all of them are there")
     fetch.add_argument("--again", action="store_true", help="write those anew that are there")
     fetch.add_argument("--previews", action="store_true", help="keep small pictures of what is not done yet")
@@ -91,7 +93,7 @@ def _add_submit(submit: argparse.ArgumentParser) -> None:
     add = submit.add_argument
     add("--engine", default="local", metavar="NAME", help="local (default), or another engine")
     add("--address", default="", metavar="PLACE", help="folder or URL of another engine than local")
-    add("--nodes", default="1", metavar="N", help="nodes of the local engine (default 1)")
+    add("--nodes", metavar="N", help="nodes of the local engine (default: one for each GPU, or one)")
     add("--tiles", metavar="CxR", help="cut every frame into columns and rows")
     add("--name", default="", metavar="NAME", help="of the job (default: the scene's)")
     add("--priority", default="50", metavar="N", help="0 to 100 (default 50); larger is sooner")
@@ -185,6 +187,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     add("--certificate", metavar="FILE", help="TLS certificate, .pem; needed where others can reach it")
     add("--key", metavar="FILE", help="its key, .pem")
     add("--token-file", metavar="FILE", help="where the token is, or is put (default: the user's own)")
+    add("--artists", metavar="FILE", help="whom these nodes work for alone (studio farm key trust --artists FILE)")
     add("--prices", metavar="FILE", help="price list by which jobs are billed; the books are kept in the house")
     add("--house", metavar="FOLDER", help="who may come in, what is checked, and the books (default: the user's own)")
     add("--until-done", action="store_true", help="end when all jobs are over")
@@ -219,7 +222,7 @@ def _add_enrol(enrol: argparse.ArgumentParser) -> None:
 def _add_worker(worker: argparse.ArgumentParser) -> None:
     add = worker.add_argument
     add("--coordinator", required=True, metavar="URL", help="as studio farm serve said it")
-    add("--nodes", default="1", metavar="N", help="nodes on this machine (default 1)")
+    add("--nodes", metavar="N", help="nodes on this machine (default: one for each GPU, or one)")
     add("--threads", metavar="N", help="processor cores of each (default: an equal share)")
     add("--device", default="auto", metavar="NAME", help="auto (default), cuda, metal, vulkan or cpu")
     add("--name", default="", metavar="NAME", help="what the machine is called (default: its own name)")

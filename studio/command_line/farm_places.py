@@ -20,8 +20,10 @@ from studio.farm.session import farm_folder
 from studio.farm.store import Store, open_store
 from studio.farm.trust.artist import artists
 from studio.farm.trust.signing import Roster
+from studio.render.device import cuda_devices
 
 TOKEN = "MYRIAD_FARM_TOKEN"
+MOST_NODES = 256
 _LARGEST_TOKEN = 4096
 
 
@@ -121,6 +123,13 @@ def house_of(given: str | None) -> Path | None:
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
+def nodes_of(nodes: str | None, device: str | None) -> int:
+    """Nodes of this machine: as said, or one for each GPU, or one."""
+    if nodes is not None:
+        return values.whole(nodes, "--nodes", 1, MOST_NODES)
+    return max(len(cuda_devices()), 1) if device in (None, "auto", "cuda") else 1
+
+
 def cores_each(threads: str | None, nodes: int) -> int:
     """Cores of a node: as said, or its share of the machine's; 0 for all of them."""
     if threads is not None:

@@ -31,10 +31,12 @@ from studio.farm.engines.engine import Engine, engines, open_engine
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Event, Needs
 from studio.farm.money.prices import PriceList
+from studio.farm.movie import Going, last_movie, movie_frames, movie_of
 from studio.farm.orders import works
 from studio.farm.preflight import preflight, worst
 from studio.farm.request import engine_of as engine_of
 from studio.farm.request import hand_in, hand_over, remember
+from studio.farm.session import job_folder
 from studio.farm.store import Store
 from studio.farm.submission import Submission
 from studio.farm.trust.credits import Author
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 _ASKED = ("frames", "settings", "output")  # fields of a request; others are of the scene
-MOST_NODES = 256
 _POLL_S = 0.5
 _FAULTS: dict[int, type[StudioError]] = {
     kind.code: kind for kind in (UsageError, BadAsset, Unsupported, DeviceFault, OutOfDeviceMemory, CannotWrite)
@@ -59,7 +60,7 @@ _FAULTS: dict[int, type[StudioError]] = {
 def submit(args: argparse.Namespace, console: Console) -> int:
     """Send a job, and wait for it where that is asked for; returns the exit code."""
     request = read_farm_request(args)
-    nodes = values.whole(args.nodes, "--nodes", 1, MOST_NODES)
+    nodes = places.nodes_of(args.nodes, args.device)
     author = author_of(args) if args.wait else None
     if not args.wait and args.credentials:
         raise UsageError("credentials come with the pictures: submit with --wait, or fetch with --credentials")
@@ -79,13 +80,25 @@ def submit(args: argparse.Namespace, console: Console) -> int:
     job = _sent(args, console, store, source, scene, submission)
     if engine is not None:
         _hand_over(args, console, store, engine, job)
+    going = _noted(args, store, job, scene, request)
     if not args.wait:
-        remember(store, job, request.output, request.look, keep=args.resume)
         console.result(job.spec.id)
         if engine is None and not works(store):
             console.say("Nobody works at this store now; start by studio farm serve --nodes 1, or submit with --wait.")
         return 0
-    return _wait(args, console, store, job, scene, request, engine, nodes, prices, author)
+    return _wait(args, console, store, job, going, engine, nodes, prices, author)
+
+
+def _noted(args: argparse.Namespace, store: Store, job: RenderJob, scene: Scene, request: Request) -> Going:
+    """Where the pictures go on this machine, or the movie that they become; it is noted."""
+    keep = args.resume or (args.wait and args.skip_existing)
+    if request.movie is None:
+        remember(store, job, request.output, request.look, keep=keep)
+        return Going(request.output, request.look)
+    export = movies.settings_of(args, request.movie, movie_frames(job), request.settings, request.look)
+    movie = movie_of(scene, export, request.movie, project=_project(Path(args.scene)))
+    remember(store, job, request.movie, request.look, keep=keep, movie=movie)
+    return Going(request.output, movies.kept_look(request.look), last_movie(job_folder(store, job.spec.id)))
 
 
 def _wait(
@@ -93,8 +106,7 @@ def _wait(
     console: Console,
     store: Store,
     job: RenderJob,
-    scene: Scene,
-    request: Request,
+    going: Going,
     engine: Engine | None,
     nodes: int,
     prices: PriceList | None,
@@ -106,11 +118,9 @@ def _wait(
 
     console.patient = True
     keep, cores = args.resume or args.skip_existing, places.cores_each(args.threads, 1)
-    movie = request.movie  # its frames are written first, linear and unsigned, and go when it is there
-    look, signs = (request.look, author) if movie is None else (movies.kept_look(request.look), None)
     with (
         Interrupts() as interrupts,
-        Pictures(store, job, request.output, look, console, keep=keep, threads=cores, author=signs) as pictures,
+        Pictures(store, job, going, console, keep=keep, threads=cores, author=author) as pictures,
     ):
         pictures.poll()
         if not pictures.done and engine is not None:
@@ -142,11 +152,8 @@ def _wait(
         else:
             code = 0
         if not code:
-            if movie is not None:
-                frames = sorted({round(piece.frame) for piece in job.spec.pieces})
-                movies.encode_kept(args, console, movie, scene, frames, request.settings, request.look)
-                if author is not None:
-                    pictures.sign(author, movie)
+            if not pictures.make_movie(Path(args.output), interrupts.reason):
+                return interrupts.exit_code
             pictures.tell("done")
         return code
 
@@ -162,11 +169,7 @@ def read_farm_request(args: argparse.Namespace) -> Request:
     for name, sentence in refused.items():
         if getattr(args, name) not in (None, False):
             raise UsageError(f"a farm's job has no {sentence}; leave it out")
-    request = read_request(args)
-    if request.movie is not None and not getattr(args, "wait", False):
-        name = request.movie.name
-        raise UsageError(f"{name} is made here, of frames that are here: add --wait, or write pictures with .####")
-    return request
+    return read_request(args)
 
 
 def read_scene(args: argparse.Namespace, console: Console) -> tuple[Path, Scene]:
@@ -197,7 +200,7 @@ def submission_of(args: argparse.Namespace, request: Request, scene: Scene) -> S
         frames=tuple(float(frame) for frame in frames),
         camera=args.camera,
         name=args.name if "name" in args else "",
-        output=str(request.output),
+        output=str(request.movie or request.output),
         look=request.look,
         tiles=_tiles(args.tiles) if "tiles" in args and args.tiles is not None else (1, 1),
         needs=Needs(trust=values.whole(args.trust, "--trust", 0, 3) if "trust" in args else 0),

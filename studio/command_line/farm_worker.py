@@ -33,7 +33,7 @@ from studio.farm.trust.signing import Key, signed
 from studio.farm.wire import Remote, authority
 from studio.farm.work import WorkOrder
 from studio.render.checkpoint import build_id
-from studio.render.device import cache_root, system_memory
+from studio.render.device import cache_root, cuda_device_of, system_memory
 
 PUBLIC = 3  # the level of trust at which a node knows nobody
 LEAST_GIB = 4  # of a node: kernels are compiled within addresses of two
@@ -64,7 +64,7 @@ class _Belonging:
 
 def worker(args: argparse.Namespace, console: Console) -> int:
     """Work for a coordinator until stopped; returns the exit code."""
-    nodes = values.whole(args.nodes, "--nodes", 1, 256)
+    nodes = places.nodes_of(args.nodes, args.device)
     we = _belonging(args)
     sandbox = _sandbox(args, we.trust)
     orders = _orders(args, console, we, nodes, sandbox)
@@ -166,6 +166,7 @@ def _orders(
             until_idle=args.until_idle,
             artists=known,
             memory_bytes=_memory(args, nodes) if sandbox is not None else 0,
+            gpu=cuda_device_of(args.device, index),
         )
         for index in range(nodes)
     ]

@@ -26,10 +26,11 @@ from studio.farm.score import score_of
 from studio.farm.service import Service
 from studio.farm.store import open_store
 from studio.farm.trust.sandbox import Sandbox, outer_environment
+from studio.farm.trust.signing import Roster
 from studio.farm.trust.walls import Walls, gpu_devices
 from studio.farm.wire import Server
 from studio.farm.work import WorkOrder
-from studio.render.device import cache_root
+from studio.render.device import cache_root, cuda_device_of
 
 MOST_RESTARTS = 20
 _TICK_S = 0.25
@@ -39,8 +40,9 @@ class LocalFarm:
     """Node processes on this machine, and their coordinator. Use it in a `with`.
 
     `place` is the folder of the store, `cache` that of what nodes have fetched. `nodes` processes share the machine's
-    cores (`threads` each; 0: all). A `service` that is given, of the store at `place`, is used as it is, with its own
-    prices and listener.
+    cores (`threads` each; 0: all), and each takes a GPU of its own as far as there are so many. A `service` that is
+    given, of the store at `place`, is used as it is, with its own prices and listener. With `artists` the nodes work
+    for those alone.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class LocalFarm:
         price: Price | None = None,
         listener: Callable[[Event], None] | None = None,
         service: Service | None = None,
+        artists: Roster | None = None,
     ) -> None:
         self.store = service.store if service is not None else open_store(place)
         self.store.probe()
@@ -77,6 +80,8 @@ class LocalFarm:
                 score=score,
                 report_s=self.policy.report_s,
                 checkpoint_s=checkpoint_s,
+                artists=artists,
+                gpu=cuda_device_of(device, index),
             )
             for index in range(nodes)
         ]
@@ -161,21 +166,25 @@ def start_node(
     """A process of a node, in a sandbox or plain. Ctrl-C in a terminal goes to whoever started it, who lets it deliver
     what it has. Of a sandbox the thread that starts it must live as long; `name` is what a container is called.
 
-    Raises OSError when it cannot be started, CannotWrite when its cache cannot be made.
+    Raises OSError when it cannot be started, CannotWrite when its cache cannot be made, Unsupported where the system
+    calls of a sandbox cannot be filtered.
     """
     command = [sys.executable, "-P", "-m", "studio.farm.work"]
-    environment = None
-    if sandbox is not None:
-        command = sandbox.command(command, walls_of(order), name=name)
-        environment = outer_environment()
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        env=environment,
-        start_new_session=True,
-    )
+    handles: tuple[int, ...] = ()
+    environment: dict[str, str] | None = None
+    with contextlib.ExitStack() as starting:
+        if sandbox is not None:
+            command, handles = starting.enter_context(sandbox.ready(command, walls_of(order), name=name))
+            environment = outer_environment()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+            pass_fds=handles,
+        )
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it ended at once, which whoever waits for it sees
         process.stdin.write(msgspec.json.encode(order) + b"\n")

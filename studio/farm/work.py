@@ -51,11 +51,14 @@ class WorkOrder(Record, frozen=True):
     artists: Roster | None = None  # for whom alone it works; None: for everybody
     socket: str = ""  # of its keeper, by which it reaches the coordinator; "": it does so itself, at `url`
     memory_bytes: int = 0  # that it may take; 0: the machine's
+    gpu: str = ""  # of several that there are (`device.cuda_device_of`); "": the first
 
 
 def main() -> int:
     """Work until told to stop; the exit code."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkOrder)
+    if order.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = order.gpu  # before anything asks the driver; its renderer inherits it
     try:
         return _work(order)
     except StudioError as fault:

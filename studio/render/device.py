@@ -17,6 +17,7 @@ import platform
 import subprocess
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 
@@ -122,17 +123,48 @@ def _library(*names: str) -> ctypes.CDLL | None:
     return None
 
 
-def _cuda() -> DeviceInfo | None:
-    """The first CUDA device, by the driver API."""
+def cuda_devices() -> tuple[str, ...]:
+    """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them; none where there is no driver.
+
+    The names are those of the driver's UUIDs, as `nvidia-smi -L` shows them (CUDA driver API, cuDeviceGetUuid).
+    """
+    driver, count = _cuda_driver()
+    out = []
+    for index in range(count):
+        device, uuid = ctypes.c_int(), (ctypes.c_ubyte * 16)()
+        if driver is None or driver.cuDeviceGet(ctypes.byref(device), index) != 0:
+            return ()
+        if driver.cuDeviceGetUuid(ctypes.byref(uuid), device) != 0:
+            return ()
+        out.append(f"GPU-{UUID(bytes=bytes(uuid))}")
+    return tuple(out)
+
+
+def cuda_device_of(device: str, index: int) -> str:
+    """Which CUDA device one of several processes on this machine takes, for CUDA_VISIBLE_DEVICES: each another one, as
+    far as there are so many. "" where it takes none, or the only one."""
+    there = cuda_devices() if device in ("auto", "cuda") else ()
+    return there[index % len(there)] if len(there) > 1 else ""
+
+
+def _cuda_driver() -> tuple[ctypes.CDLL | None, int]:
+    """The driver and how many devices it shows."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return None
+        return None, 0
     driver = _library("nvcuda.dll") if os.name == "nt" else _library("libcuda.so.1", "libcuda.so")
     if driver is None or driver.cuInit(0) != 0:
-        return None
-    device, count = ctypes.c_int(), ctypes.c_int()
-    if driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        return None
-    if driver.cuDeviceGet(ctypes.byref(device), 0) != 0:
+        return None, 0
+    count = ctypes.c_int()
+    if driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return None, 0
+    return driver, count.value
+
+
+def _cuda() -> DeviceInfo | None:
+    """The first CUDA device, by the driver API."""
+    driver, count = _cuda_driver()
+    device = ctypes.c_int()
+    if driver is None or not count or driver.cuDeviceGet(ctypes.byref(device), 0) != 0:
         return None
     name, memory, version = ctypes.create_string_buffer(256), ctypes.c_size_t(), ctypes.c_int()
     driver.cuDeviceGetName(name, 256, device)

@@ -18,8 +18,9 @@ import studio
 from studio.errors import Unsupported, UsageError
 from studio.farm.local import walls_of
 from studio.farm.trust import sandbox as sandboxes
-from studio.farm.trust.sandbox import Sandbox, find_sandbox, sandboxed
-from studio.farm.trust.walls import Walls, environment, installation, plain
+from studio.farm.trust.sandbox import Sandbox, find_sandbox
+from studio.farm.trust.syscalls import program
+from studio.farm.trust.walls import Walls, environment, installation, limited, plain
 from studio.farm.work import WorkOrder
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sandboxes are Linux's")
@@ -27,16 +28,26 @@ SECRET = "a token that nobody inside may read"
 MEMORY, TMP = 512 << 20, 1 << 20
 
 
+BUBBLE = Sandbox(kind="bubblewrap", program="/usr/bin/bwrap")
+
+
+def line_of(sandbox: Sandbox, command: list[str], walls: Walls, *, name: str = "") -> list[str]:
+    """The command line alone, without what it is started with."""
+    with sandbox.ready(command, walls, name=name) as (line, _):
+        return line
+
+
 def values_of(line: list[str], flag: str) -> list[str]:
     return [line[i + 1] for i, word in enumerate(line) if word == flag]
 
 
 # --- command lines ---------------------------------------------------------------------------------------------------
+@linux
 def test_bubblewrap_unshares_everything_and_binds_only_what_it_is_told(tmp_path: Path) -> None:
     cache, door = tmp_path / "cache", tmp_path / "door" / "desk"
-    line = sandboxed(
-        ["render", "me"], writable=[cache], socket=door, memory_bytes=MEMORY, tmp_bytes=TMP, devices=["/dev/nvidia0"]
-    )
+    devices = ("/dev/nvidia0",)
+    walls = Walls(writable=(cache,), socket=door, memory_bytes=MEMORY, tmp_bytes=TMP, devices=devices)
+    line = line_of(BUBBLE, ["render", "me"], walls)
     assert line[1] == "-i" and Path(line[2]).name == "bwrap" and line[-2:] == ["render", "me"]
     for flag in ("--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"):
         assert flag in line
@@ -56,12 +67,13 @@ def test_a_container_has_no_network_no_rights_and_nothing_of_an_image(tmp_path: 
     cache, door = tmp_path / "cache", tmp_path / "door" / "desk"
     walls = Walls(writable=(cache,), socket=door, memory_bytes=MEMORY, tmp_bytes=TMP, devices=("/dev/dri",))
     podman = Sandbox(kind="container", program="/usr/bin/podman", user=("--userns", "keep-id"))
-    line = podman.command(["render", "me"], walls, name="node-7")
+    line = line_of(podman, ["render", "me"], walls, name="node-7")
     assert line[:3] == ["/usr/bin/podman", "run", "--rm"] and line[-2:] == ["render", "me"]
     assert values_of(line, "--network") == ["none"] and values_of(line, "--cap-drop") == ["ALL"]
     assert "--read-only" in line and "--privileged" not in line
     assert values_of(line, "--security-opt") == ["no-new-privileges"] and values_of(line, "--userns") == ["keep-id"]
     assert values_of(line, "--memory") == values_of(line, "--memory-swap") == [str(MEMORY)]
+    assert values_of(line, "--log-driver") == ["none"], "what is said inside does not fill the machine's disk"
     assert values_of(line, "--name") == ["node-7"] and values_of(line, "--device") == ["/dev/dri"]
     assert f"size={TMP}" in values_of(line, "--tmpfs")[0] and values_of(line, "--pull") == ["never"]
     volumes = values_of(line, "--volume")
@@ -70,14 +82,24 @@ def test_a_container_has_no_network_no_rights_and_nothing_of_an_image(tmp_path: 
 
 
 def test_cards_limit_what_is_written_to_and_processors_what_is_addressed() -> None:
-    with_card = sandboxed(["x"], memory_bytes=MEMORY, devices=["/dev/nvidia0"])
-    without = sandboxed(["x"], memory_bytes=MEMORY)
+    with_card = limited(["x"], Walls(memory_bytes=MEMORY, devices=("/dev/nvidia0",)))
+    without = limited(["x"], Walls(memory_bytes=MEMORY))
     assert f"DATA={MEMORY}" in with_card[-2] and "AS=" not in with_card[-2]
-    assert f"AS={MEMORY}" in without[-2] and "CORE=0" in without[-2]
+    assert f"AS={MEMORY}" in without[-2] and {"CORE=0", "RTPRIO=0", "NICE=0"} <= set(without[-2].split())
 
 
+@linux
+def test_bubblewrap_is_started_with_a_filter_that_is_gone_afterwards() -> None:
+    with BUBBLE.ready(["x"], Walls()) as (line, (handle,)):
+        assert values_of(line, "--seccomp") == [str(handle)] and not os.get_inheritable(handle)
+        assert os.read(handle, 1 << 20) == program()
+    with pytest.raises(OSError):
+        os.fstat(handle)
+
+
+@linux
 def test_a_group_of_processes_of_its_own_is_limited_as_a_whole() -> None:
-    line = Sandbox(kind="bubblewrap", program="bwrap", scope=True).command(["x"], Walls(memory_bytes=MEMORY))
+    line = line_of(Sandbox(kind="bubblewrap", program="bwrap", scope=True), ["x"], Walls(memory_bytes=MEMORY))
     assert line[:3] == ["systemd-run", "--user", "--scope"] and f"--property=MemoryMax={MEMORY}" in line
     assert line[line.index("--") + 2 :][:2] == ["-i", "bwrap"]
 
@@ -104,19 +126,19 @@ def test_only_the_studio_of_a_checkout_is_shown() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"writable": [Path("/")]}, "not the root"),
-        ({"writable": [Path("cache")]}, "from the root"),
-        ({"read_only": [Path("/a/../etc")]}, "from the root"),
-        ({"writable": [Path("/a:b")]}, "colon"),
-        ({"devices": ["/etc/shadow"]}, "no device"),
-        ({"devices": ["/dev/../etc"]}, "no device"),
+        ({"writable": (Path("/"),)}, "not the root"),
+        ({"writable": (Path("cache"),)}, "from the root"),
+        ({"read_only": (Path("/a/../etc"),)}, "from the root"),
+        ({"writable": (Path("/a:b"),)}, "colon"),
+        ({"devices": ("/etc/shadow",)}, "no device"),
+        ({"devices": ("/dev/../etc",)}, "no device"),
         ({"tmp_bytes": 0}, "more than nothing"),
         ({"memory_bytes": -1}, "more than nothing"),
     ],
 )
 def test_walls_with_a_hole_are_refused(more: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        sandboxed(["x"], **more)
+        Walls(**more)
 
 
 def test_a_node_sees_its_cache_and_its_socket_and_a_card_only_where_it_uses_one(tmp_path: Path) -> None:
@@ -177,6 +199,35 @@ def test_one_that_says_nothing_is_none(programs: Path) -> None:
         find_sandbox()
 
 
+@linux
+def test_a_machine_whose_system_calls_cannot_be_filtered_has_no_bubblewrap(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(programs, "bwrap", "echo 'started' >&2; exit 1")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(Unsupported, match="here: system calls of riscv64 machines cannot be filtered; install"):
+        find_sandbox()
+
+
+SCOPED = """
+import os, sys
+if "closes" in sys.argv[0]:
+    os.closerange(3, 256)
+command = sys.argv[sys.argv.index("--") + 1 :]
+os.execv(command[0], command)
+"""
+
+
+@linux
+@pytest.mark.parametrize("hands_on", [True, False])
+def test_a_group_of_processes_is_used_where_it_hands_on_what_it_inherits(programs: Path, hands_on: bool) -> None:
+    script = programs / ("passes.py" if hands_on else "closes.py")
+    script.write_text(SCOPED)
+    fake(programs, "systemd-run", f'exec "{sys.executable}" -I -S {script} "$@"')
+    (programs / "cat").symlink_to("/bin/cat")
+    assert sandboxes._has_scopes() == hands_on
+
+
 @pytest.mark.parametrize(("system", "name"), [("darwin", "macOS"), ("win32", "Windows")])
 def test_other_systems_are_told_that_they_have_none(monkeypatch: pytest.MonkeyPatch, system: str, name: str) -> None:
     monkeypatch.setattr(sandboxes.sys, "platform", system)
@@ -233,7 +284,7 @@ def files():
         for handle in kept:
             os.close(handle)
     return "opened"
-for path in told["closed"]:
+for path in told["closed"] + told["hidden"]:
     tried("read " + path, lambda: read(path))
 for path in told["held"]:
     tried("write " + path, lambda: write(path))
@@ -266,6 +317,8 @@ status = dict(line.split(":\t") for line in open("/proc/self/status").read().spl
 seen["capabilities"] = int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16)
 seen["no new privileges"] = status["NoNewPrivs"].strip()
 seen["niceness"] = os.nice(0)
+seen["ranks"] = [resource.getrlimit(kind) for kind in (resource.RLIMIT_RTPRIO, resource.RLIMIT_NICE)]
+seen["handles"] = sorted(os.listdir("/proc/self/fd"))
 print(json.dumps(seen))
 """
 
@@ -277,6 +330,14 @@ def works() -> Sandbox:
         return find_sandbox()
     except Unsupported as fault:
         pytest.skip(str(fault))
+
+
+def test_bubblewrap_whose_filter_does_not_stand_is_none(works: Sandbox, programs: Path) -> None:
+    if works.kind != "bubblewrap":
+        pytest.skip("bubblewrap does not work here")
+    fake(programs, "bwrap", f'[ "$1" = --seccomp ] || exit 2; shift 2; exec {works.program} "$@"')
+    with pytest.raises(Unsupported, match="bubblewrap does not work here: it filters no system calls"):
+        find_sandbox("bubblewrap")
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +361,7 @@ def escape(works: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         door.listen()
         told = {
             "closed": ["/etc/shadow", "/etc/passwd", str(token), "/proc/1/root" + str(token), str(Path(__file__))],
+            "hidden": ["/proc/cmdline", "/proc/interrupts", "/proc/kallsyms"],
             "held": [
                 "/escaped",
                 "/usr/escaped",
@@ -321,13 +383,16 @@ def escape(works: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "memory": MEMORY,
         }
         walls = Walls(writable=(cache,), socket=place / "door" / "desk", memory_bytes=MEMORY, tmp_bytes=TMP)
-        done = subprocess.run(
-            works.command([sys.executable, "-I", "-S", "-c", INSIDE, json.dumps(told)], walls),
-            capture_output=True,
-            timeout=120,
-            env={**os.environ, "MYRIAD_FARM_TOKEN": SECRET},
-            check=False,
-        )
+        command = [sys.executable, "-I", "-S", "-c", INSIDE, json.dumps(told)]
+        with works.ready(command, walls) as (line, handles):
+            done = subprocess.run(
+                line,
+                capture_output=True,
+                timeout=120,
+                env={**os.environ, "MYRIAD_FARM_TOKEN": SECRET},
+                check=False,
+                pass_fds=handles,
+            )
         assert done.returncode == 0, done.stderr.decode()
         assert (cache / "kept").is_file() and not (place / "escaped").exists()
         yield json.loads(done.stdout) | {"told": told}
@@ -340,6 +405,13 @@ def test_inside_no_secret_of_the_machine_can_be_read(escape: dict[str, Any]) -> 
     assert escape["home"] == "ENOENT" or set(escape["home"]) <= inside
     assert "MYRIAD_FARM_TOKEN" not in escape["environment"] and escape["environment"]["HOME"] == "/tmp"
     assert SECRET not in json.dumps({name: value for name, value in escape.items() if name != "told"})
+
+
+def test_inside_what_the_kernel_tells_of_its_machine_is_closed(works: Sandbox, escape: dict[str, Any]) -> None:
+    if works.kind != "bubblewrap":
+        pytest.skip("a container hides what its own makers chose")
+    for path in escape["told"]["hidden"]:
+        assert escape[f"read {path}"] in ("EACCES", "ENOENT"), path
 
 
 def test_inside_nothing_but_the_keeper_can_be_reached(escape: dict[str, Any]) -> None:
@@ -365,6 +437,11 @@ def test_inside_room_ends_where_it_should(escape: dict[str, Any]) -> None:
     assert escape["heap"] == "MemoryError" and escape["shared map"] == "ENOMEM"
     assert escape["files"] == "EMFILE" and escape["niceness"] >= 10
     assert escape["raise memory"] == escape["raise core"] == "ValueError"
+    assert escape["ranks"] == [[0, 0], [0, 0]], "nobody inside comes before the machine's own work"
+
+
+def test_inside_nothing_is_open_that_was_opened_outside(escape: dict[str, Any]) -> None:
+    assert escape["handles"] == ["0", "1", "2", "3"], "the last is the folder that is looked at"
 
 
 def test_inside_there_are_no_rights_and_no_way_to_new_ones(escape: dict[str, Any]) -> None:
@@ -378,7 +455,8 @@ from pathlib import Path
 from studio.farm.trust.sandbox import Walls, find_sandbox
 walls = Walls(writable=(Path(sys.argv[1]),))
 inside = [sys.executable, "-I", "-S", "-c", "import time; print('up', flush=True); time.sleep(600)"]
-process = subprocess.Popen(find_sandbox().command(inside, walls), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+with find_sandbox().ready(inside, walls) as (line, handles):
+    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=handles)
 process.stdout.readline()
 print(process.pid, flush=True)
 time.sleep(600)

@@ -4,7 +4,8 @@ A public node renders scenes of people whom the machine's owner does not know, f
 scene is data, but whoever finds a fault in a reader of data has the process that reads it. So that process holds no
 secret, has no network and no home: only the system's libraries, Python and the studio, to read; one folder to keep
 things in; memory, `/tmp` and numbers of files that end somewhere; and one socket, to its keeper
-(`studio.farm.trust.keeper`).
+(`studio.farm.trust.keeper`). Of the kernel it may ask what a renderer needs: bubblewrap is given a filter of system
+calls (`studio.farm.trust.syscalls`) and is not started without one; containers bring their own.
 
 Two things on Linux can do that without rights of their own: bubblewrap, and containers (podman or docker). Both are
 offered in the form of a command line. Whether one really works here is only known by trying it, as a system may have
@@ -13,12 +14,13 @@ it and forbid it: `find_sandbox` runs a probe inside, which looks at the walls f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,13 +28,14 @@ from typing import Literal
 import msgspec
 
 from studio.errors import Unsupported, UsageError
+from studio.farm.trust.syscalls import handed, program
 from studio.farm.trust.walls import (
     OPEN_FILES,
     PROCESSES,
     SYSTEM,
-    TMP_BYTES,
     Walls,
     environment,
+    hidden,
     limited,
     plain,
     shared_bytes,
@@ -44,9 +47,10 @@ KINDS = ("auto", "bubblewrap", "container", "none")
 IMAGE = "myriad-nothing"  # an image without a file: everything in a container is bound from outside
 _PROBE_S = 60.0
 
-# What a process inside sees: interfaces of the network but its own loop, processes, and what it can do with paths.
+# What a process inside sees: interfaces of the network but its own loop, processes, what it can do with paths, and
+# whether it may ask for a place of its memory that can be guessed (ADDR_NO_RANDOMIZE), which every filter refuses.
 _PROBE = """
-import json, os, socket, sys
+import ctypes, json, os, socket, sys
 def can(path, flags):
     try:
         os.close(os.open(path, flags, 0o600))
@@ -61,6 +65,7 @@ print(json.dumps({
     "root": can("/.myriad-probe", os.O_WRONLY | os.O_CREAT),
     "cache": can(os.path.join(sys.argv[1], "probe"), os.O_WRONLY | os.O_CREAT),
     "tmp": can("/tmp/probe", os.O_WRONLY | os.O_CREAT),
+    "calls": ctypes.CDLL(None).personality(0x0040000) != -1,
 }))
 """
 
@@ -75,6 +80,7 @@ class _Seen(msgspec.Struct):
     root: bool
     cache: bool
     tmp: bool
+    calls: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +94,22 @@ class Sandbox:
     scope: bool = False
     user: tuple[str, ...] = ()
 
-    def command(self, command: Sequence[str], walls: Walls, *, name: str = "") -> list[str]:
-        """The command line that runs a command within walls. `name` is what a container is called, to end it by."""
+    @contextlib.contextmanager
+    def ready(
+        self, command: Sequence[str], walls: Walls, *, name: str = ""
+    ) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+        """What starts a command within walls: a command line, and the descriptors that it is started with (`pass_fds`).
+
+        They are good for one start, within the `with`; without them bubblewrap ends at once. `name` is what a container
+        is called, to end it by. Raises Unsupported where system calls cannot be filtered.
+        """
         if self.kind == "container":
-            return _contained(self.program, list(command), walls, user=self.user, name=name)
-        # What bubblewrap itself was started with can be read inside, as the environment of its first process.
-        line = [shutil.which("env") or "/usr/bin/env", "-i", self.program, *_bubble(list(command), walls)]
-        return [*_scope(walls), *line] if self.scope else line
+            yield _contained(self.program, list(command), walls, user=self.user, name=name), ()
+            return
+        with handed(program()) as calls:
+            # What bubblewrap itself was started with can be read inside, as the environment of its first process.
+            line = [shutil.which("env") or "/usr/bin/env", "-i", self.program, *_bubble(list(command), walls, calls)]
+            yield ([*_scope(walls), *line] if self.scope else line), (calls,)
 
     def end(self, name: str) -> None:
         """End a container whose client was killed; bubblewrap ends by itself."""
@@ -105,33 +120,10 @@ class Sandbox:
         return self.kind if self.kind == "bubblewrap" else Path(self.program).name
 
 
-def sandboxed(
-    command: Sequence[str],
-    *,
-    read_only: Iterable[Path] = (),
-    writable: Iterable[Path] = (),
-    socket: Path | None = None,
-    memory_bytes: int = 0,
-    tmp_bytes: int = TMP_BYTES,
-    devices: Iterable[str] = (),
-) -> list[str]:
-    """The command line that runs a command in bubblewrap. Besides `read_only` it reads what `installation` lists and
-    the system's libraries. Raises UsageError for paths that are not from the root."""
-    walls = Walls(
-        read_only=tuple(read_only),
-        writable=tuple(writable),
-        socket=socket,
-        memory_bytes=memory_bytes,
-        tmp_bytes=tmp_bytes,
-        devices=tuple(devices),
-    )
-    return Sandbox(kind="bubblewrap", program=shutil.which("bwrap") or "/usr/bin/bwrap").command(command, walls)
-
-
 # --- bubblewrap ------------------------------------------------------------------------------------------------------
-def _bubble(command: list[str], walls: Walls) -> list[str]:
-    line = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
-    line += ["--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "node"]
+def _bubble(command: list[str], walls: Walls, calls: int) -> list[str]:
+    line = ["--seccomp", str(calls), "--unshare-all", "--unshare-user", "--disable-userns", "--uid", "65534"]
+    line += ["--gid", "65534", "--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "node"]
     line += ["--ro-bind", "/usr", "/usr"]
     for name in SYSTEM:
         folder = Path("/", name)
@@ -142,6 +134,8 @@ def _bubble(command: list[str], walls: Walls) -> list[str]:
     for name in system_files(walls):
         line += ["--ro-bind", name, name]
     line += ["--proc", "/proc", "--dev", "/dev"]
+    for name in hidden():  # a device that lies where devices do not work cannot even be opened
+        line += ["--ro-bind", "/dev/null", name]
     for device in walls.devices:
         line += ["--dev-bind-try", device, device]
     line += ["--size", str(shared_bytes(walls)), "--perms", "1777", "--tmpfs", "/dev/shm"]
@@ -170,6 +164,7 @@ def _scope(walls: Walls) -> list[str]:
 def _contained(program: str, command: list[str], walls: Walls, *, user: tuple[str, ...], name: str) -> list[str]:
     line = [program, "run", "--rm", "--interactive", "--init", "--pull", "never", "--network", "none", "--read-only"]
     line += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", *user, "--hostname", "node"]
+    line += ["--log-driver", "none"]  # else what is said inside is written to the machine's disk, without end
     line += ["--pids-limit", str(PROCESSES), "--ulimit", "core=0:0", "--ulimit", f"nofile={OPEN_FILES}:{OPEN_FILES}"]
     line += ["--tmpfs", f"/tmp:rw,nosuid,nodev,mode=1777,size={walls.tmp_bytes}"]
     line += ["--shm-size", str(shared_bytes(walls)), "--workdir", "/tmp"]
@@ -255,14 +250,18 @@ def _why_not(sandbox: Sandbox) -> str:
         walls = Walls(writable=(cache,), memory_bytes=1 << 30, tmp_bytes=1 << 20)
         probe = [sys.executable, "-I", "-S", "-c", _PROBE, str(cache), str(secret), "/etc/passwd"]
         try:
-            done = subprocess.run(
-                sandbox.command(probe, walls),
-                capture_output=True,
-                timeout=_PROBE_S,
-                check=False,
-                env=outer_environment(),
-                stdin=subprocess.DEVNULL,
-            )
+            with sandbox.ready(probe, walls) as (line, handles):
+                done = subprocess.run(
+                    line,
+                    capture_output=True,
+                    timeout=_PROBE_S,
+                    check=False,
+                    env=outer_environment(),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=handles,
+                )
+        except Unsupported as fault:
+            return str(fault)
         except (OSError, subprocess.TimeoutExpired) as fault:
             return str(getattr(fault, "strerror", None) or "it does not answer").lower()
     if done.returncode:
@@ -286,15 +285,18 @@ def _open_wall(seen: _Seen, walls: Walls) -> str:
         "it can be written to everywhere": seen.root,
         "its cache cannot be written": not seen.cache,
         "it has no temporary files": not seen.tmp,
+        "it filters no system calls": seen.calls,
     }
     return next((fault for fault, holds in faults.items() if holds), "")
 
 
 def _has_scopes() -> bool:
-    """Whether the user's systemd makes groups of processes with limits of their own."""
+    """Whether the user's systemd makes groups of processes with limits of their own, and hands on what they inherit."""
     if not shutil.which("systemd-run"):
         return False
-    return _run([*_scope(Walls(memory_bytes=1 << 30)), "/bin/sh", "-c", "echo there"]).strip() == "there"
+    with handed(b"there") as handle:
+        read = ["/bin/sh", "-c", f"cat </proc/self/fd/{handle}"]
+        return _run([*_scope(Walls(memory_bytes=1 << 30)), *read], handles=(handle,)) == "there"
 
 
 def outer_environment() -> dict[str, str]:
@@ -304,10 +306,12 @@ def outer_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def _run(command: list[str], *, given: bytes = b"") -> str:
+def _run(command: list[str], *, given: bytes = b"", handles: tuple[int, ...] = ()) -> str:
     """What a program says; "" when it fails."""
     try:
-        done = subprocess.run(command, input=given, capture_output=True, timeout=_PROBE_S, check=False)
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=_PROBE_S, check=False, pass_fds=handles
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return "" if done.returncode else done.stdout.decode(errors="replace")

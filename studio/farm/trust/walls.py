@@ -20,6 +20,8 @@ OPEN_FILES, PROCESSES, NICENESS = 4096, 4096, 10
 # of /etc nothing but how libraries and drivers are found, and what the time is
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "vulkan", "glvnd")
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# of /proc what tells of the owner and of the whole machine: how it was started, keys, the pace of its keyboard
+_PRIVATE = ("cmdline", "interrupts", "kallsyms", "kcore", "key-users", "keys", "sched_debug", "timer_list")
 _STORES = ("/nix/store", "/gnu/store")  # where systems without a full /usr have their libraries
 _PASSED = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 
@@ -107,6 +109,7 @@ def limited(command: list[str], walls: Walls) -> list[str]:
     """A command under limits. Drivers of graphics cards reserve addresses by the terabyte, which is not memory: with a
     card the limit is on what can be written to, else on addresses."""
     limits = ["CORE=0", f"NOFILE={OPEN_FILES}", f"NPROC={PROCESSES}", f"nice={NICENESS}"]
+    limits += ["RTPRIO=0", "NICE=0"]  # some users may take the machine's time before all others, as for sound
     if walls.memory_bytes:
         limits.append(f"{'DATA' if walls.devices else 'AS'}={walls.memory_bytes}")
     return [sys.executable, "-I", "-S", "-c", _LIMITED, " ".join(limits), *command]
@@ -130,6 +133,11 @@ def system_files(walls: Walls) -> list[str]:
     if walls.devices:
         paths += ["/sys/dev/char", "/sys/devices", "/sys/class/drm", "/sys/bus/pci"]
     return [path for path in paths if os.path.exists(path)]
+
+
+def hidden() -> list[str]:
+    """Files of /proc that are closed inside. Containers hide most of them by themselves."""
+    return [path for name in _PRIVATE if os.path.exists(path := f"/proc/{name}")]
 
 
 def plain(text: str, most: int) -> str:
