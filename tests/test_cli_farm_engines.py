@@ -11,7 +11,7 @@ from studio.farm.jobs import read_job
 from studio.farm.orders import orders_after
 from studio.farm.store import Store, open_store
 from studio.scene.project import save_project
-from tests.farm.results_of import film_of
+from tests.farm.results_of import deliver_all, film_of, job_in
 from tests.farm.stub_http import Stub
 from tests.farm.test_engine_ray_jobs import TOKEN, Cluster
 from tests.render.stage import stage
@@ -98,9 +98,56 @@ def test_a_cluster_is_asked_stopped_and_given_the_job_again(capsys, tmp_path, st
     assert "does not answer" in of(events, "warning")[0]["message"] and of(events, "job"), "it stops no other"
 
 
-def test_movies_are_made_where_somebody_waits_for_their_frames(capsys, tmp_path, submit):
+def test_a_movie_is_made_by_whoever_fetches_its_frames(capsys, tmp_path, store, submit):
+    pytest.importorskip("av", reason="movies need PyAV")
+    place, movie = ("--store", tmp_path / "store"), [*submit]
+    movie[movie.index("-o") + 1] = tmp_path / "out" / "hall.mp4"
+    job = read_job(store, of(told(capsys, *movie), "submitted")[0]["job"])
+    assert job.output == "hall.mp4", "elsewhere it is fetched under this name"
+    first = told(capsys, "farm", "fetch", job.spec.id, *place)
+    assert not of(first, "movie") and of(first, "stopped") and not (tmp_path / "out" / "hall.mp4").exists()
+    deliver_all(store, job, tmp_path)
+    events = told(capsys, "farm", "fetch", job.spec.id, *place)
+    (made,) = of(events, "movie")
+    assert (made["path"], made["frames"], made["format"]) == (str(tmp_path / "out" / "hall.mp4"), 2, "h264")
+    assert len(of(events, "frame")) == 2 and of(events, "done") and not made["skipped"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["hall.mp4"]
+    (tmp_path / "out" / "hall.mp4").unlink()
+    events = told(capsys, *movie, "--wait")
+    assert not of(events, "movie")[0]["skipped"] and len(of(events, "frame")) == 2, "of what lies in the store"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["hall.mp4"]
+    before = (tmp_path / "out" / "hall.mp4").stat().st_mtime_ns
+    waited = told(capsys, *movie, "--wait", "--resume")
+    for events in (told(capsys, "farm", "fetch", job.spec.id, *place), waited):
+        assert of(events, "movie")[0]["skipped"] and not of(events, "frame") and of(events, "done")
+    assert (tmp_path / "out" / "hall.mp4").stat().st_mtime_ns == before
+    again = told(capsys, "farm", "fetch", job.spec.id, *place, "--again")
+    assert not of(again, "movie")[0]["skipped"] and (tmp_path / "out" / "hall.mp4").stat().st_mtime_ns > before
+
+
+def test_any_job_can_be_fetched_as_a_movie(capsys, tmp_path, store, monkeypatch):
+    pytest.importorskip("av", reason="movies need PyAV")
+    job = job_in(store, tmp_path, output="/home/ada/shot.mp4")
+    deliver_all(store, job, tmp_path)
+    fetch = ("farm", "fetch", job.spec.id, "--store", tmp_path / "store")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    told(capsys, *fetch)
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["shot.mp4"], "as whoever sent it called it"
+    told(capsys, *fetch, "-o", tmp_path / "f.####.png", "--exposure", "0")
+    events = told(capsys, *fetch, "-o", tmp_path / "f.mov", "--codec", "h265-10", "--exposure", "1")
+    assert of(events, "movie")[0]["format"] == "h265-10" and (tmp_path / "f.mov").is_file()
+    assert not (tmp_path / "f.frames").exists() and (tmp_path / "f.0001.png").is_file()
+    assert "--bits is not for movies" in refused(capsys, *fetch, "-o", tmp_path / "g.mp4", "--bits", "16", code=2)
+    assert "--codec shapes movies" in refused(capsys, *fetch, "-o", tmp_path / "g.png", "--codec", "h264", code=2)
+    assert "one file" in refused(capsys, *fetch, "-o", tmp_path / "g.##.mp4", code=2)
+    (tmp_path / "h.mp4").mkdir()
+    assert "it is a folder" in refused(capsys, *fetch, "-o", tmp_path / "h.mp4", code=14)
+    assert not (tmp_path / "g.frames").exists() and not (tmp_path / "h.frames").exists()
+
+
+def test_what_cannot_be_a_movie_is_told_before_anything_is_sent(capsys, tmp_path, submit):
     movie = [*submit]
     movie[movie.index("-o") + 1] = tmp_path / "hall.mp4"
-    assert "add --wait" in refused(capsys, *movie, code=2)
     assert "one file" in refused(capsys, *[str(m).replace("hall.mp4", "hall.####.mp4") for m in movie], code=2)
     assert not (tmp_path / "store").exists()

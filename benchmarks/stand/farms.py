@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from studio.farm.bundles.bundle import make_bundle
 from studio.farm.jobs import RenderJob
 from studio.farm.model import JobSpec, Piece
@@ -60,8 +63,9 @@ class Sleeper:
         following: FlatScene | None = None,
         stop: StopReason = lambda: "",
         progress: Callable[[FrameProgress], None] = lambda progress: None,
+        only: NDArray[np.bool_] | None = None,
     ) -> FrameResult:
-        """See `studio.render.session.RenderSession.render_frame`."""
+        """See `studio.render.session.RenderSession.render_frame`; all pixels have all samples."""
         build_s = 0.0
         if flat is not self._loaded:
             self._idle.wait(self.load_s)

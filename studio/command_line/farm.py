@@ -11,6 +11,7 @@ import datetime
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,8 +30,13 @@ from studio.farm.session import Standing
 from studio.farm.store import Store
 from studio.farm.trust.artist import Signed, artists, signed_by
 from studio.farm.trust.signing import check_log
+from studio.render.export import is_movie
+from studio.render.kept_frames import check_place
 from studio.render.sequence import Job, check_outputs
 from studio.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from studio.farm.movie import Going
 
 POLL_S = 1.0
 OVER = ("done", "failed", "cancelled")
@@ -271,27 +277,19 @@ def _change(args: argparse.Namespace, console: Console) -> int:
 # --- pictures --------------------------------------------------------------------------------------------------------
 def _fetch(args: argparse.Namespace, console: Console) -> int:
     from studio.command_line.farm_pictures import Pictures
-    from studio.farm.results import read_notes
-    from studio.farm.submission import look_of
 
     store = places.store_of(args.store)
     job = session.find_job(store, args.job)
-    notes = read_notes(session.job_folder(store, job.spec.id))
-    if args.output is not None:
-        output = Path(args.output)
-    elif notes is not None:
-        output = Path(notes.output)
-    else:  # a name alone: what lies in a store has no say in where files go on this machine
-        output = Path(Path(job.output).name or "frame.####.exr")
-    look = notes.look if notes is not None else look_of(job)
-    if any(getattr(args, name) not in (None, False) for name in _LOOK_FLAGS):
-        look = read_look(args, output)
-    check_output(output, job)
+    output, going = _going(args, job, session.job_folder(store, job.spec.id))
+    if going.movie is not None:
+        check_place(output)
+    else:
+        check_output(going.output, job)
     author = author_of(args)
     tell_signature(console, store, job)
     with (
         Interrupts() as interrupts,
-        Pictures(store, job, output, look, console, keep=not args.again, author=author) as pictures,
+        Pictures(store, job, going, console, keep=not args.again, author=author) as pictures,
     ):
         while True:
             now = stands(store, job)
@@ -302,6 +300,8 @@ def _fetch(args: argparse.Namespace, console: Console) -> int:
             time.sleep(POLL_S)
         if args.strip is not None:
             pictures.strip(Path(args.strip))
+        if pictures.done and not pictures.make_movie(output, interrupts.reason):
+            return interrupts.exit_code
         pictures.tell("done" if pictures.done else now.state)
         if interrupts.signal:
             return interrupts.exit_code
@@ -309,6 +309,34 @@ def _fetch(args: argparse.Namespace, console: Console) -> int:
         tell_job(console, now)
         return 1
     return 0
+
+
+def _going(args: argparse.Namespace, job: RenderJob, home: Path) -> tuple[Path, Going]:
+    """What is to be written, a picture, a pattern or a movie, and where pictures go for it. Raises what flags that
+    cannot be, or do not fit, raise."""
+    from studio.command_line.movies import check_flags
+    from studio.farm.movie import Going, going, read_movie
+    from studio.farm.results import read_notes
+    from studio.farm.submission import look_of
+
+    notes = read_notes(home)
+    movie = read_movie(home, notes)
+    if args.output is not None:
+        output = Path(args.output)
+    elif notes is not None:
+        output = movie.path if movie is not None else Path(notes.output)
+    else:  # a name alone: what lies in a store has no say in where files go on this machine
+        output = Path(Path(job.output).name or "frame.####.exr")
+    look = read_look(args, output) if any(getattr(args, name) not in (None, False) for name in _LOOK_FLAGS) else None
+    if not is_movie(output):
+        if args.codec is not None:
+            raise UsageError(f"--codec shapes movies, not {output.name}; leave it out or write .mp4 or .mov")
+        return output, Going(output, look or (notes.look if notes is not None else look_of(job)))
+    if look is not None or args.codec is not None:
+        check_flags(args, output, (job.settings.width, job.settings.height))
+    found = going(job, home, output, look=look, format=args.codec or "")
+    assert found is not None  # somebody said where
+    return output, found
 
 
 def check_output(output: Path, job: RenderJob) -> None:

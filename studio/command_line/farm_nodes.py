@@ -14,11 +14,13 @@ import time
 from studio.command_line import farm_places as places
 from studio.command_line import values
 from studio.command_line.console import Console
+from studio.command_line.farm_addresses import hosts_for_others, url_at
 from studio.command_line.interrupts import Interrupts
 from studio.errors import BadAsset, CannotWrite, DeviceFault, UsageError
-from studio.farm.house import open_house
+from studio.farm.house import House, open_house
 from studio.farm.jobs import job_ids, read_job
 from studio.farm.local import LocalFarm
+from studio.farm.missing import is_same_store
 from studio.farm.score import score_of
 from studio.farm.service import Service
 from studio.farm.trust.gate import Gate
@@ -32,6 +34,9 @@ _OVER = ("done", "failed", "cancelled")
 def serve(args: argparse.Namespace, console: Console) -> int:
     """Run a coordinator until it is stopped; returns the exit code."""
     nodes = values.whole(args.nodes, "--nodes", 0, 256)
+    known_artists = places.artists_of(args.artists)
+    if known_artists is not None and not nodes:
+        raise UsageError("--artists says for whom nodes of this machine work; add --nodes, or leave it out")
     port = values.whole(args.port, "--port", 0, 65535)
     tls = _tls(args.certificate, args.key)
     prices = places.price_list(args.prices)
@@ -59,33 +64,67 @@ def serve(args: argparse.Namespace, console: Console) -> int:
             device=args.device,
             cache=cache,
             service=house.service,
+            artists=known_artists,
         ) as farm,
         Server(farm.service, house.members, host=args.host, port=port, tls=tls, gate=Gate(farm.service)) as server,
     ):
-        console.result(server.url)
-        console.event("serving", url=server.url, store=store.name, nodes=nodes)
-        join = f"studio farm worker --coordinator {server.url}"
-        console.say(f"Nodes join by {join}, faster with --store {store.name} where they reach it")
-        known: dict[str, str] = {}
-        while not interrupts.reason():
-            _take(farm.service, console, known)
-            for note in house.tick():
-                console.say(note)
-                console.event("warning", message=note)
-            if args.until_done and all(state in _OVER for state in known.values()):
-                return 0
-            if nodes and not farm.works:
-                raise DeviceFault("the nodes of this machine end again and again; look at studio doctor")
-            _sleep(interrupts, _LOOK_S)
-        console.say("Stopping: nodes of this machine hand in what they have; once more to stop at once.")
+        _tell(console, server, hosts_for_others(args.host, args.certificate), store=store.name, nodes=nodes)
+        ended = _work(args, console, house, farm, interrupts)
+        if not ended:
+            console.say("Stopping: nodes of this machine hand in what they have; once more to stop at once.")
+    _warn(console, house.notes())  # what was met at the end
+    if ended:
+        return 0
     console.event("stopped", code=interrupts.exit_code)
     return interrupts.exit_code
 
 
+def _work(args: argparse.Namespace, console: Console, house: House, farm: LocalFarm, interrupts: Interrupts) -> bool:
+    """Serve until somebody stops it; whether it has ended before, as all jobs are over."""
+    known: dict[str, str] = {}
+    while not interrupts.reason():
+        _take(farm.service, console, known)
+        _warn(console, house.tick())
+        if args.until_done and all(state in _OVER for state in known.values()):
+            return True
+        if farm.pids and not farm.works:
+            raise DeviceFault("the nodes of this machine end again and again; look at studio doctor")
+        _sleep(interrupts, _LOOK_S)
+    return False
+
+
+def _tell(console: Console, server: Server, hosts: list[str], *, store: str, nodes: int) -> None:
+    """Say where nodes join: by an address that they can use, where others can."""
+    urls = [url_at(host, server.url) for host in hosts] or [server.url]
+    console.result(urls[0])
+    console.event("serving", url=urls[0], urls=urls, store=store, nodes=nodes, alone=not hosts)
+    join = f"studio farm worker --coordinator {urls[0]}"
+    if not hosts:
+        console.say(f"Nodes of this machine join by {join}")
+        console.say("No other machine can reach it; --host, --certificate and --key let others in.")
+        return
+    console.say(f"Nodes join by {join}, faster with --store {store} where they reach it")
+    if urls[1:]:
+        console.say(f"Or by {' or '.join(urls[1:])}, where the certificate is for that too.")
+
+
+def _warn(console: Console, notes: list[str]) -> None:
+    for note in notes:
+        console.say(note)
+        console.event("warning", message=note)
+
+
 def _take(service: Service, console: Console, known: dict[str, str]) -> None:
-    """Take jobs that are new in the store, and tell how the others stand. `known` is what was told."""
+    """Take jobs that are new in the store, forget those that were removed, and tell how the others stand. `known` is
+    what was told."""
     with contextlib.suppress(CannotWrite):  # a store that does not answer now is asked again
-        for id_ in list(job_ids(service.store)):
+        there = list(job_ids(service.store))
+        gone = [id_ for id_ in known.keys() - set(there) if known[id_] in _OVER]
+        if gone and is_same_store(service.store, service.generation):
+            for id_ in gone:
+                service.forget(id_)
+                del known[id_]
+        for id_ in there:
             if id_ not in known:
                 try:
                     service.submit(read_job(service.store, id_), by="serve")

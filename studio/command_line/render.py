@@ -19,6 +19,7 @@ from studio.command_line.console import Console
 from studio.command_line.interrupts import Interrupts
 from studio.command_line.looks import read_look
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
+from studio.render.adaptive import BLOCK_PX
 from studio.render.checkpoint import PART, part_path
 from studio.render.film import check_aovs
 from studio.render.finish import Look
@@ -27,7 +28,7 @@ from studio.render.layer_plan import check_settings
 from studio.render.output import EXTENSIONS
 from studio.render.protocol import Compiling, Event, Ready
 from studio.render.sequence import Ear, FrameDone, Job, check_outputs, render_job
-from studio.render.session import BLOCK_PX, INTERRUPTED, FrameProgress, RenderSession
+from studio.render.session import INTERRUPTED, FrameProgress, RenderSession
 from studio.render.settings import DEEPEST, MOST_SAMPLES, RenderSettings
 from studio.scene.scene import Scene
 

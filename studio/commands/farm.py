@@ -21,15 +21,13 @@ from studio.farm.wish import LOCAL, FarmSettings, FarmWish, changed_settings, ch
 from studio.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from studio.farm.engines.engine import Engine, Ref
     from studio.farm.host import FarmHost
-    from studio.farm.store import Store
+    from studio.farm.sending import Fetched
     from studio.farm.trust.credits import Author
 
 _KEY = "farm"
 MICROS = 1_000_000
 OF_WISH = ("where", "store", "address", "folder", "nodes", "threads", "prices")
-_GONE = ("lost", "cancelled", "failed")  # states of an engine's job that has to be given to it again
 
 
 # --- what is wanted --------------------------------------------------------------------------------------------------
@@ -180,7 +178,7 @@ def cap(studio: Studio, *, job: str = "", place: str = "", amount: float = 0.0) 
 def _order(studio: Studio, job: str, place: str, kind: Any, *, value: int = 0) -> None:
     """Want something of a job, on a thread."""
     from studio.farm import orders, session
-    from studio.farm.request import engine_of, store_at
+    from studio.farm.request import engine_of, give_again, store_at
     from studio.farm.seen import known
 
     host, wish = host_of(studio), wish_of(studio)
@@ -204,28 +202,21 @@ def _order(studio: Studio, job: str, place: str, kind: Any, *, value: int = 0) -
             # a crew of this studio knows the jobs alone that it was given
             if own and (host.works_at(home) is not None or not orders.works(store)):
                 host.resume(home, found.spec.id, price=price)
-            elif engine is not None and not own and engine[0].status(engine[1]).state in _GONE:
-                _again(store, engine)
+            elif not own:
+                give_again(store, home, found)
 
     _named(job)
     studio.face.work(give, lambda _: studio.tell("farm"))
 
 
-def _again(store: Store, had: tuple[Engine, Ref]) -> None:
-    """Give a job to the engine that lost it."""
-    from studio.farm.engines.engine import again
-    from studio.farm.request import note_engine
-
-    note_engine(store, again(*had), getattr(had[1], "at", ""))
-
-
 @command("farm.fetch", N_("Fetch pictures of farm job"), icon="import")
 def fetch_pictures(studio: Studio, *, job: str = "", place: str = "", output: str = "") -> None:
-    """Merge and write the pictures of a job that are done, where they were to go, or as `output`."""
+    """Merge and write the pictures of a job that are done, where they were to go, or as `output`, and make its movie of
+    them when all are here."""
 
     preferences = studio.preferences
 
-    def bring() -> int:
+    def bring() -> Fetched:
         from studio.farm.seen import known
         from studio.farm.sending import fetch
 
@@ -233,9 +224,12 @@ def fetch_pictures(studio: Studio, *, job: str = "", place: str = "", output: st
             place or known.own_store(), _named(job), Path(output) if output else None, author=author_of(preferences)
         )
 
-    def told(count: int) -> None:
+    def told(fetched: Fetched) -> None:
         studio.tell("farm")
-        studio.face.notify(N_("{count} pictures were fetched."), count=count)
+        if fetched.movie is not None:
+            studio.face.notify(N_("{name} is made: {count} frames."), name=fetched.movie.name, count=fetched.pictures)
+        else:
+            studio.face.notify(N_("{count} pictures were fetched."), count=fetched.pictures)
 
     _named(job)
     studio.face.work(bring, told)
@@ -243,8 +237,9 @@ def fetch_pictures(studio: Studio, *, job: str = "", place: str = "", output: st
 
 @command("farm.reveal", N_("Open folder of farm job"), icon="folder")
 def reveal(studio: Studio, *, job: str = "", place: str = "") -> None:
-    """Show where the pictures of a job are, or will be."""
+    """Show where the pictures of a job, or its movie, are or will be."""
     from studio.farm import session
+    from studio.farm.movie import read_movie
     from studio.farm.request import store_at
     from studio.farm.results import read_notes
     from studio.farm.seen import known
@@ -252,10 +247,12 @@ def reveal(studio: Studio, *, job: str = "", place: str = "") -> None:
     def look() -> Path:
         store = store_at(place or known.own_store())
         found = session.find_job(store, _named(job))
-        notes = read_notes(session.job_folder(store, found.spec.id))
+        home = session.job_folder(store, found.spec.id)
+        notes = read_notes(home)
         if notes is None:
             raise UsageError(f"nobody said on this machine where pictures of {found.spec.id} go; fetch them first")
-        folder = Path(notes.output).parent
+        movie = read_movie(home, notes)
+        folder = (movie.path if movie is not None else Path(notes.output)).parent
         if not folder.is_dir():
             raise UsageError(f"{folder} is not there yet; it is made with the first picture")
         return folder

@@ -1,14 +1,16 @@
 """From a scene's export settings and what is said of its farm jobs to a `Submission`, with what is to be said of it.
 
-An export can do what no farm can: a noise target and a time limit decide by a whole frame, which no node sees; a movie,
-texts and a slate are made of finished frames. What can be left out is, and is said; what cannot stops the submission.
+An export can do what no farm can: a time limit would leave every node with other samples, and a farm manager's tasks
+see no whole frame, which a noise target decides by; texts and a slate are drawn on finished pictures. What can be left
+out is, and is said; what cannot stops the submission. A movie is made on this machine, of frames that came home, so it
+has all that it has in an export.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,7 @@ from studio.errors import BadAsset, StudioError, UsageError
 from studio.farm.engines.engine import Capabilities, open_engine
 from studio.farm.model import Needs
 from studio.farm.money.prices import PriceList, read_prices
+from studio.farm.movie import Movie, movie_of
 from studio.farm.orders import works
 from studio.farm.preflight import preflight
 from studio.farm.request import capabilities_of, drafted, store_at
@@ -26,20 +29,22 @@ from studio.farm.wish import LOCAL, STORE, FarmSettings, FarmWish
 from studio.render.export import ExportSettings, check_values, format_of, frames_of, look_of, render_settings
 from studio.render.export_names import export_names, find_camera, job_pattern, output_files
 from studio.render.naming import expand_name
-from studio.render.queue_check import Finding
+from studio.render.queue_check import Finding, movie_findings
 from studio.scene.scene import Scene
 
 _ORDER = ("error", "warning", "info")
+_OF_MOVIE = ("format", "width", "output")  # fields of a movie's findings that are asked for here
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, where its pictures go (a pattern with #### for several), and what is to be said of it. Nothing can be
-    sent without a request."""
+    """A request, where its pictures go (a pattern with #### for several, or the file of a `movie`), and what is to be
+    said of it. Nothing can be sent without a request."""
 
     request: Submission | None
     output: Path | None
     findings: tuple[Finding, ...]
+    movie: Movie | None = None
 
     @property
     def error(self) -> str:
@@ -74,19 +79,24 @@ def ask(
         frames = frames_of(export, scene)
     except StudioError as fault:
         return Asked(None, None, (_said("error", str(fault), _field(str(fault))),))
-    found += _left_out(export)
+    can = can_of(wish.where)
+    found += _left_out(export, can)
     if export.camera and find_camera(export, scene, frames[0]) is None:
         found.append(_said("error", f"there is no camera {export.camera!r}; choose another", "camera"))
-    output = None
+    output, movie = None, None
     try:
         names, pattern = export_names(export, scene, project), job_pattern(export, project)
-        output_files(export, pattern, names, frames)  # one for each frame
-        output = expand_name(pattern, names, frame=None)
+        files = output_files(export, pattern, names, frames)  # one for each frame
+        if format_of(export).movie:
+            output, movie = files[0], movie_of(scene, export, files[0], project=project)
+            found += _of_movie(scene, export, movie, project)
+        else:
+            output = expand_name(pattern, names, frame=None)
     except StudioError as fault:
         found.append(_said("error", str(fault), "output"))
-    can = can_of(wish.where)
+    error = export.error if can.coordinated else 0.0
     request = Submission(
-        settings=msgspec.structs.replace(render_settings(export), error=0.0, time_limit_s=0.0, light_layers=False),
+        settings=msgspec.structs.replace(render_settings(export), error=error, time_limit_s=0.0, light_layers=False),
         frames=tuple(float(frame) for frame in frames),
         camera=export.camera,
         name=farm.name.strip(),
@@ -97,7 +107,7 @@ def ask(
         priority=farm.priority,
         cap_micros=farm.cap_micros if has_cap(wish) else 0,
     )
-    return Asked(request, output, _sorted(found))
+    return Asked(request, output, _sorted(found), movie)
 
 
 def checked(scene: Scene, asked: Asked, *, project: Path | None = None, memory_bytes: int = 0) -> Asked:
@@ -109,9 +119,10 @@ def checked(scene: Scene, asked: Asked, *, project: Path | None = None, memory_b
         drafted(asked.request, scene_name=scene.name)
     except StudioError as fault:
         found.append(_said("error", str(fault), "tiles"))
-    # missing files of the project are no matter where the scene in memory is sent
-    found += preflight(scene, asked.request, output=asked.output, memory_bytes=memory_bytes)
-    return Asked(asked.request, asked.output, _sorted(found))
+    # missing files of the project are no matter where the scene in memory is sent; of a movie it is said already
+    pictures = asked.output if asked.movie is None else None
+    found += preflight(scene, asked.request, output=pictures, memory_bytes=memory_bytes)
+    return replace(asked, findings=_sorted(found))
 
 
 def engine_findings(request: Submission, wish: FarmWish) -> tuple[Finding, ...]:
@@ -182,14 +193,22 @@ def address_of(wish: FarmWish) -> str:
     return wish.address
 
 
-def _left_out(export: ExportSettings) -> Iterator[Finding]:
+def _of_movie(scene: Scene, export: ExportSettings, movie: Movie, project: Path | None) -> Iterator[Finding]:
+    for each in movie_findings(scene, export, movie.names, project):
+        yield _said(each.severity, each.sentence, each.field if each.field in _OF_MOVIE else "export")
+    if movie.path.is_dir():
+        yield _said("error", f"{movie.path} is a folder; name a file", "output")
+    elif movie.path.exists():
+        yield _said("info", f"{movie.path.name} is there already and will be replaced", "output")
+
+
+def _left_out(export: ExportSettings, can: Capabilities) -> Iterator[Finding]:
     kind = format_of(export)
-    if kind.movie:
-        yield _said(
-            "error", "a farm makes pictures; choose a picture's format, and make a movie of them afterwards", "format"
-        )
     dropped = (
-        (export.error > 0, "the noise target is left out, because no node sees a whole frame"),
+        (
+            export.error > 0 and not can.coordinated,
+            "the noise target is left out, because no task of a farm manager sees a whole frame",
+        ),
         (export.time_limit_s > 0, "the time limit is left out: every pixel gets all samples"),
         (export.light_layers and export.format == "exr", "layers of single lights are left out; they cannot be merged"),
         (kind.shown and not kind.movie and any(export.burn_ins), "texts on the pictures are left out"),

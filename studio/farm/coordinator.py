@@ -15,8 +15,6 @@ another coordinator: `submit` takes what is done already, `adopt` a node that st
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
@@ -27,11 +25,14 @@ from studio.farm import dealing
 from studio.farm import model as m
 from studio.farm.caps import Caps
 from studio.farm.caps import Price as Price
+from studio.farm.hands import Hands
 from studio.farm.model import Event, JobId, JobSpec, JobState, Lease, NodeId, NodeInfo, Order, Range, Report, Result
 from studio.farm.policy import Attempt, Deferred, Job, Node, Policy
 from studio.farm.ranges import Ranges
 from studio.farm.seen.standing import Status as Status
 from studio.farm.seen.standing import row_of, status_of
+from studio.farm.teller import Teller
+from studio.farm.turns import Turns
 
 Clock = Callable[[], float]
 Verdict = Literal["taken", "late", "wrong"]
@@ -55,19 +56,19 @@ class Coordinator:
         listener: Callable[[Event], None] | None = None,
     ) -> None:
         self.policy = policy or Policy()
-        self._live_policy = self.policy.live()
         self._clock = clock
-        self._listener = listener or (lambda event: None)
+        self._tell = Teller(clock, listener or (lambda event: None)).tell
         self._jobs: dict[JobId, Job] = {}
         self._live: dict[JobId, Job] = {}  # those of them before which somebody waits
         self._nodes: dict[NodeId, Node] = {}
         self._attempts: dict[int, Attempt] = {}
         self._caps = Caps(price, self.policy, self._nodes, self._attempts)
+        self._turns = Turns(clock, self.policy, self._jobs, self._live, self._nodes, self._attempts)
+        first = (generation << 40) + 1
+        self._hands = Hands(clock, self._turns, self._jobs, self._nodes, self._attempts, next=first)
         self._distrusted: set[str] = set()
-        self._expiries: list[tuple[float, int]] = []
+        self._aside: dict[tuple[JobId, int], dict[str, Result]] = {}  # of rounds that are asked for no more, by key
         self._generation = generation
-        self._next = (generation << 40) + 1
-        self._events = 0
 
     # --- jobs --------------------------------------------------------------------------------------------------------
     def submit(
@@ -75,11 +76,12 @@ class Coordinator:
         spec: JobSpec,
         *,
         results: Mapping[int, Iterable[Result]] | None = None,
+        rounds: Mapping[int, m.Round] | None = None,
         spent: int = 0,
         by: str = "",
     ) -> None:
         """Take a job; one that is known is left as it is. `results` are those of each piece that are in the store, for
-        which `spent` millionths were billed.
+        which `spent` millionths were billed; `rounds` say what is asked by now of pieces that are sampled adaptively.
 
         Raises UsageError for a job without pieces or samples.
         """
@@ -96,58 +98,115 @@ class Coordinator:
             done=[Ranges() for _ in spec.pieces],
             results=[[] for _ in spec.pieces],
             spent=spent,
+            most=tuple(piece.samples for piece in spec.pieces),
         )
-        for index, piece in enumerate(spec.pieces):
+        for index, round in (rounds or {}).items():
+            job.ask_for(index, round, spec.pieces[index].cost)
+        for index, piece in enumerate(job.spec.pieces):
             job.reopen(index, (piece.first, piece.samples))
             for result in (results or {}).get(index, ()):
-                if not job.done[index].meets(result.range):
-                    job.done[index].add(result.range)
-                    job.close(index, result.range)
-                    job.results[index].append(result)
+                _count_in(job, index, result)
         job.cursor = 0
         self._jobs[spec.id] = job
         if spec.live:
             self._live[spec.id] = job
-        self._say("submitted", job=spec.id, by=by)
+        self._tell("submitted", job=spec.id, by=by)
         self._settle(job)
 
-    def extend(self, id_: JobId, piece: int, samples: int) -> None:
-        """Ask more samples of a piece: what a round of adaptive sampling decides on the merged picture."""
+    def due(self) -> list[tuple[JobId, int]]:
+        """The pieces whose round is whole, so that it can be decided what comes after it."""
+        return [
+            (id_, piece)
+            for id_, job in self._jobs.items()
+            if job.rounds and job.state not in ("failed", "cancelled")
+            for piece, round in job.rounds.items()
+            if round.more and job.whole(piece)
+        ]
+
+    def round_of(self, id_: JobId, piece: int) -> m.Round | None:
+        """What is asked of a piece by now; None for one that is not sampled adaptively."""
+        return self._job(id_).rounds.get(piece)
+
+    def extend(self, id_: JobId, piece: int, round: m.Round, *, cost: float, results: Iterable[Result] = ()) -> None:
+        """Ask for the samples of another round of a piece whose round is whole, each of which would cost so much on all
+        its pixels. `results` are those of it that are in the store."""
         job = self._job(id_)
-        before = job.spec.pieces[piece]
-        if samples > before.samples and job.state not in ("failed", "cancelled"):
-            pieces = list(job.spec.pieces)
-            pieces[piece] = msgspec.structs.replace(before, samples=samples)
-            job.spec = msgspec.structs.replace(job.spec, pieces=tuple(pieces))
-            job.reopen(piece, (before.samples, samples))
-            job.state = "waiting" if job.state == "done" else job.state
-            self._say("extended", job=id_, piece=piece, range=(before.samples, samples))
+        before = job.spec.pieces[piece].samples
+        if not job.whole(piece) or round.samples <= before:
+            return
+        job.ask_for(piece, round, cost)
+        job.reopen(piece, (before, round.samples))
+        for result in results:
+            _count_in(job, piece, result)
+            self._aside.get((id_, piece), {}).pop(result.key, None)
+        job.state = "waiting" if job.state == "done" else job.state
+        share = f"{100 * round.share:.1f} % of the pixels"
+        self._tell("extended", job=id_, piece=piece, range=(before, round.samples), text=share)
+        self._settle(job)
+
+    def suffice(self, id_: JobId, piece: int) -> None:
+        """Ask for no more samples of a piece."""
+        job = self._job(id_)
+        job.rounds[piece] = msgspec.structs.replace(job.rounds[piece], more=False)
+        self._tell("sufficed", job=id_, piece=piece, range=(0, job.spec.pieces[piece].samples))
+        self._settle(job)
+
+    def rewind(self, id_: JobId, piece: int, round: m.Round, *, cost: float) -> None:
+        """Go back to an earlier round of a piece, whose samples come to be taken back: what was asked for after it is
+        not asked for any more, and whoever works at that drops it."""
+        job = self._job(id_)
+        last = job.spec.pieces[piece].samples
+        job.close(piece, (0, last))
+        for number in list(job.running):
+            found = self._attempts[number]
+            lease = found.lease
+            if lease.piece == piece and lease.range[0] >= round.samples and lease.copy_of != PROBE:
+                self._tell("cut", lease=lease, range=(found.delivered, found.last))
+                self._hands.release(found, reopen=False)
+        job.deferred = [d for d in job.deferred if d.piece != piece or d.range[0] < round.samples]
+        gone = {r.key: r for r in job.results[piece] if r.range[1] > round.samples}
+        self._aside.setdefault((id_, piece), {}).update(gone)
+        job.results[piece] = [r for r in job.results[piece] if r.key not in gone]
+        job.done[piece].discard((round.samples, last))
+        job.ask_for(piece, round, cost)
+        self._tell("rewound", job=id_, piece=piece, range=(round.samples, last))
+        if job.state == "done":
+            job.state = "waiting"
+            self._tell("resumed", job=id_, text="what was delivered was taken back")
+        self._settle(job)
 
     def refuse(self, id_: JobId, why: str) -> None:
         """Say that a job is not taken, and why."""
-        self._say("failed", job=id_, text=why[:400])
+        self._tell("failed", job=id_, text=why[:400])
 
     def retract(self, id_: JobId, piece: int, result: Result) -> bool:
         """Take back what was delivered: its samples are handed out again, and what it taught and cost is forgotten. A
-        job that was done by it, or stopped at its cap, goes on. False for what does not count here."""
+        job that was done by it, or stopped at its cap, goes on. False for what was not delivered here."""
         job = self._job(id_)
         found = next((r for r in job.results[piece] if (r.range, r.key) == (result.range, result.key)), None)
+        counted = found is not None
+        found = found or self._aside.get((id_, piece), {}).pop(result.key, None)
         if found is None:
             return False
-        job.results[piece].remove(found)
-        job.done[piece].discard(found.range)
-        job.reopen(piece, found.range)
+        if counted:
+            job.results[piece].remove(found)
+            job.done[piece].discard(found.range)
+            job.reopen(piece, found.range)
         self._caps.uncount(job, found)
         number = m.attempt_of(found)
-        self._say("retracted", job=id_, node=found.node, piece=piece, range=found.range, attempt=number, text=found.key)
-        if job.state in ("done", "capped"):
+        self._tell(
+            "retracted", job=id_, node=found.node, piece=piece, range=found.range, attempt=number, text=found.key
+        )
+        if job.state == "capped" or (counted and job.state == "done"):
             job.state, job.why = "waiting", ""
-            self._say("resumed", job=id_, text="what was delivered was taken back")
+            self._tell("resumed", job=id_, text="what was delivered was taken back")
         return True
 
     def checked(self, id_: JobId, node: NodeId, piece: int, samples: Range, attempt: int, why: str = "") -> None:
         """Say that what a node delivered was looked at; `why` it is not sound, "" when it is."""
-        self._say("checked", job=id_, node=node, piece=piece, range=samples, attempt=attempt, text=why[:400] or "sound")
+        self._tell(
+            "checked", job=id_, node=node, piece=piece, range=samples, attempt=attempt, text=why[:400] or "sound"
+        )
 
     def pause(self, id_: JobId, *, by: str = "") -> None:
         """Hand out no more of a job; what runs delivers what it has and stops."""
@@ -160,7 +219,7 @@ class Coordinator:
         job = self._job(id_)
         if not job.over:
             job.state = "draining"
-            self._say("draining", job=id_, by=by)
+            self._tell("draining", job=id_, by=by)
             self._settle(job)
 
     def resume(self, id_: JobId, *, by: str = "") -> None:
@@ -174,7 +233,7 @@ class Coordinator:
             for node in self._nodes.values():
                 node.blocked.discard(id_)
                 node.faults.pop(id_, None)
-            self._say("resumed", job=id_, by=by)
+            self._tell("resumed", job=id_, by=by)
             self._settle(job)
 
     def cancel(self, id_: JobId, *, by: str = "") -> None:
@@ -187,6 +246,8 @@ class Coordinator:
         """End a job and know nothing of it any more."""
         if id_ in self._jobs:
             self.cancel(id_)
+            for piece in range(len(self._jobs[id_].spec.pieces)):
+                self._aside.pop((id_, piece), None)
             del self._jobs[id_]
             self._live.pop(id_, None)
             for node in self._nodes.values():
@@ -198,7 +259,7 @@ class Coordinator:
         """Set a job's cap (0: none); a job that was stopped by it goes on."""
         job = self._job(id_)
         job.spec = msgspec.structs.replace(job.spec, cap_micros=micros)
-        self._say("cap", job=id_, by=by, text=str(micros))
+        self._tell("cap", job=id_, by=by, text=str(micros))
         if job.state == "capped":
             self.resume(id_, by=by)
 
@@ -206,7 +267,7 @@ class Coordinator:
         """Set a job's priority, 0 to 100."""
         job = self._job(id_)
         job.spec = msgspec.structs.replace(job.spec, priority=min(max(priority, 0), 100))
-        self._say("priority", job=id_, by=by, text=str(priority))
+        self._tell("priority", job=id_, by=by, text=str(priority))
 
     def status(self, id_: JobId) -> Status:
         """How a job stands."""
@@ -215,6 +276,10 @@ class Coordinator:
     def results(self, id_: JobId, piece: int) -> list[Result]:
         """What was delivered of a piece, in the order of its samples."""
         return sorted(self._job(id_).results[piece], key=lambda result: result.range)
+
+    def delivered(self, id_: JobId, piece: int) -> list[Result]:
+        """What was delivered of a piece, also of rounds that it went back from, whose results may count again."""
+        return [*self._job(id_).results[piece], *self._aside.get((id_, piece), {}).values()]
 
     def has(self, id_: JobId, piece: int, samples: Range) -> bool:
         """Whether any of these samples of a piece were delivered."""
@@ -225,9 +290,8 @@ class Coordinator:
         return self._job(id_).over
 
     def complete(self, id_: JobId, piece: int) -> bool:
-        """Whether all samples of a piece were delivered."""
-        job = self._job(id_)
-        return job.done[piece].size == job.spec.pieces[piece].count
+        """Whether all samples of a piece were delivered that are asked for by now."""
+        return self._job(id_).whole(piece)
 
     # --- nodes -------------------------------------------------------------------------------------------------------
     def join(self, info: NodeInfo) -> None:
@@ -235,7 +299,7 @@ class Coordinator:
         if info.id in self._nodes:
             self._lose(self._nodes[info.id])
         self._nodes[info.id] = Node(info)
-        self._say("joined", node=info.id)
+        self._tell("joined", node=info.id)
 
     def leave(self, id_: NodeId, *, by: str = "") -> None:
         """A node goes; what it had is handed to others."""
@@ -243,7 +307,7 @@ class Coordinator:
         if node is not None:
             self._lose(node)
             del self._nodes[id_]
-            self._say("left", node=id_, by=by)
+            self._tell("left", node=id_, by=by)
 
     def distrust(self, node: NodeId, why: str = "") -> None:
         """Give nothing to a node any more, nor to others of its machine, whatever they join as; what they have at work
@@ -252,7 +316,7 @@ class Coordinator:
         if maker in self._distrusted:
             return
         self._distrusted.add(maker)
-        self._say("distrusted", node=node, text=why[:400])
+        self._tell("distrusted", node=node, text=why[:400])
         for id_, found in self._nodes.items():
             if m.maker_of(id_) == maker:
                 self._lose(found)
@@ -265,7 +329,7 @@ class Coordinator:
         """A node finishes what it has and gets no more."""
         if id_ in self._nodes:
             self._nodes[id_].draining = True
-            self._say("draining", node=id_, by=by)
+            self._tell("draining", node=id_, by=by)
 
     def ask(self, id_: NodeId) -> Lease | None:
         """Work for a node; None when there is none for it now."""
@@ -273,7 +337,7 @@ class Coordinator:
         if node is None or node.draining or not self.trusts(id_):
             return None
         self.tick()
-        for job in self._in_turn(node):
+        for job in self._turns.in_turn(node):
             lease = self._unit(job, node)
             if lease is not None:
                 return lease
@@ -285,11 +349,12 @@ class Coordinator:
         node, job = self._nodes.get(node_id), self._jobs.get(id_)
         if node is None or node.draining or not self.trusts(node_id) or job is None or job.spec.live:
             return None
-        if not self._may(node, job) or job.open_cost <= 0 or result not in job.results[piece]:
+        if not self._turns.may(node, job) or job.open_cost <= 0 or result not in job.results[piece]:
             return None
-        lease = self._lease(job, node, (piece, result.range), copy_of=PROBE)
-        self._hold(job, node, lease, delivered=result.range[0])
-        self._say("leased", lease=lease)
+        lease = self._hands.lease(job, node, (piece, result.range), copy_of=PROBE)
+        lease = msgspec.structs.replace(lease, blocks=result.blocks)
+        self._hands.hold(job, node, lease, delivered=result.range[0])
+        self._tell("leased", lease=lease)
         return msgspec.structs.replace(lease, copy_of=0)  # it must not know
 
     def is_probe(self, attempt: int) -> bool:
@@ -314,11 +379,11 @@ class Coordinator:
         elif found.report.done == 0:
             found.moved = now  # it has not begun to render
         found.report = msgspec.structs.replace(report, done=done)
-        self._renew(found, now)
+        self._hands.renew(found, now)
         job = self._jobs[found.lease.job]
         if self._caps.reached(job):
             self._halt(job, "capped", "the cap is reached", "")
-        if self._calls(found, job) and not self._call_over(found, job):
+        if self._turns.calls(found, job) and not self._call_over(found, job):
             return "drop", 0
         return ("stop", found.last) if found.last < found.lease.range[1] else ("go", 0)
 
@@ -352,7 +417,7 @@ class Coordinator:
         job = self._jobs[lease.job]
         last = result.range[1]
         if verdict == "late":
-            self._release(found)
+            self._hands.release(found)
             self._settle(job)
             return verdict
         if lease.copy_of == PROBE:
@@ -369,12 +434,12 @@ class Coordinator:
         node = self._nodes.get(lease.node)
         if node is not None:
             self._caps.count(job, node, lease.piece, result)
-        self._renew(found, now)
-        self._say("delivered", lease=lease, range=result.range, text=result.key)
-        self._drop_rivals(job, found)
+        self._hands.renew(found, now)
+        self._tell("delivered", lease=lease, range=result.range, text=result.key)
+        self._hands.drop_rivals(job, found)
         if last >= found.last:
             job.units_s = [*job.units_s[-63:], now - lease.begun]
-            self._release(found)
+            self._hands.release(found)
         self._settle(job)
         return "taken"
 
@@ -382,10 +447,10 @@ class Coordinator:
         job, last = self._jobs[found.lease.job], result.range[1]
         found.delivered = last
         found.report = msgspec.structs.replace(found.report, done=last - found.lease.range[0])
-        self._renew(found, self._clock())
-        self._say("probed", lease=found.lease, range=result.range)
+        self._hands.renew(found, self._clock())
+        self._tell("probed", lease=found.lease, range=result.range)
         if last >= found.last:
-            self._release(found)
+            self._hands.release(found)
             self._settle(job)
         return "taken"
 
@@ -397,11 +462,11 @@ class Coordinator:
         lease, now = found.lease, self._clock()
         job, node = self._jobs[lease.job], self._nodes.get(lease.node)
         what = m.ENDS.get(code, m.RETRY)
-        self._say("failed", lease=lease, text=f"{code}: {text}"[:400])
+        self._tell("failed", lease=lease, text=f"{code}: {text}"[:400])
         if what == m.REFUSED:
             self._end(job, "failed", (text or f"exit code {code}")[:400], "")
             return
-        rest = self._release(found, reopen=what == m.FREE)
+        rest = self._hands.release(found, reopen=what == m.FREE)
         if what == m.OTHER_KIND and node is not None:
             node.blocked.add(job.spec.id)
         if what == m.RETRY and node is not None:
@@ -422,9 +487,14 @@ class Coordinator:
         self._settle(job)
 
     @property
+    def nodes(self) -> int:
+        """How many nodes there are."""
+        return len(self._nodes)
+
+    @property
     def leases(self) -> int:
         """The number of the next lease."""
-        return self._next
+        return self._hands.next
 
     def attempt(self, number: int) -> Lease | None:
         """The lease of an attempt that is at work; None when it is not."""
@@ -446,7 +516,7 @@ class Coordinator:
         of their samples on a node of score 1 (0: nobody knows)."""
         jobs = [self._jobs[id_] for id_ in ids if id_ in self._jobs]
         at_work = {self._attempts[number].lease.node for job in jobs for number in job.running}
-        fit = sum(any(self._may(node, job) for job in jobs) for node in self._nodes.values())
+        fit = sum(any(self._turns.may(node, job) for job in jobs) for node in self._nodes.values())
         return len(at_work), fit, len(self._nodes), max((job.sample_s() for job in jobs), default=0.0)
 
     def knows(self, node: NodeId) -> bool:
@@ -471,118 +541,52 @@ class Coordinator:
             return "drop", 0
         if node.info.trust > job.spec.needs.trust:  # whatever an earlier coordinator is said to have given it
             return "drop", 0
-        if not self.trusts(lease.node):
+        if not self.trusts(lease.node) or lease.blocks != job.blocks(lease.piece):
             return "drop", 0
         done = next((b for a, b in job.done[lease.piece] if a <= lease.range[0] < b), lease.range[0])
         done = max(done, lease.range[0] + report.kept)  # some of which may have been taken back since
         if done >= lease.range[1] or not job.open[lease.piece].covers((done, lease.range[1])):
             return "drop", 0
         held = msgspec.structs.replace(lease, copy_of=0, begun=self._clock())  # which its holder may say anything of
-        self._hold(job, node, held, delivered=done)
-        self._say("adopted", lease=lease)
+        self._hands.hold(job, node, held, delivered=done)
+        self._tell("adopted", lease=lease)
         return self.report(lease.attempt, report)
 
     def tick(self) -> None:
         """Take back units whose nodes have fallen silent. Cheap; engines call it every second or so."""
-        now = self._clock()
-        while self._expiries and self._expiries[0][0] <= now:
-            _, attempt = heapq.heappop(self._expiries)
-            found = self._attempts.get(attempt)
-            if found is None:
-                continue
-            if found.lease.expires > now:
-                heapq.heappush(self._expiries, (found.lease.expires, attempt))
-                continue
+        for found in self._hands.expired():
             job = self._jobs[found.lease.job]
-            self._say("expired", lease=found.lease)
+            self._tell("expired", lease=found.lease)
             if found.lease.node in self._nodes:
                 self._blame(self._nodes[found.lease.node], job)
-            self._release(found)
+            self._hands.release(found)
             self._settle(job)
 
     # --- handing out -------------------------------------------------------------------------------------------------
-    def _in_turn(self, node: Node) -> list[Job]:
-        """Jobs that this node may work at, the next one first: by priority, which grows by waiting, and among equals
-        by how much of their share the owners have at work."""
-        now = self._clock()
-        fitting = [job for job in self._jobs.values() if self._may(node, job)]
-        if len(fitting) < 2:
-            return fitting
-        at_work: dict[str, int] = {}
-        for job in self._jobs.values():
-            at_work[job.spec.owner] = at_work.get(job.spec.owner, 0) + len(job.running)
-
-        may_live = bool(self._live) and self._room_for_live() > 0
-
-        def turn(job: Job) -> tuple[int, float, float, float]:
-            waited = max(now - job.spec.submitted_at, 0.0) / self.policy.aging_s
-            share = at_work[job.spec.owner] / max(job.spec.weight, 1e-6)
-            if job.spec.live:  # whoever waits before a picture is first, and last where such have their share
-                return -1 if may_live else 1, len(job.running), share, job.spec.submitted_at
-            return 0, -(job.spec.priority + math.floor(min(waited, 50.0))), share, job.spec.submitted_at
-
-        return sorted(fitting, key=turn)
-
-    def _room_for_live(self) -> int:
-        """How many more nodes may work at live jobs while others wait, those counted that were asked over."""
-        most = max(len(self._nodes) - self.policy.live_leaves, 1)
-        coming = {a.lease.node for a in self._attempts.values() if a.called or self._jobs[a.lease.job].spec.live}
-        return max(most - len(coming), 0)
-
-    def _calls(self, attempt: Attempt, job: Job) -> bool:
-        """Whether the node of an attempt should come over to a live job that has samples which nobody has."""
-        node = self._nodes.get(attempt.lease.node)
-        if job.spec.live or not job.spec.yields or attempt.called or node is None:
-            return False
-        waiting = (live for live in self._live.values() if live.open_cost > 0.0 or live.deferred)
-        return any(self._may(node, live) for live in waiting) and self._room_for_live() > 0
-
     def _call_over(self, attempt: Attempt, job: Job) -> bool:
         """Have a unit end where it is, so that its node comes over to a live job; False when it has nothing to hand in,
         and is given up."""
         attempt.called = True
-        self._say("called", lease=attempt.lease, range=(attempt.done, attempt.last))
+        self._tell("called", lease=attempt.lease, range=(attempt.done, attempt.last))
         if attempt.done < attempt.last:
             if not attempt.lease.copy_of and not attempt.copy:
                 job.reopen(attempt.lease.piece, (attempt.done, attempt.last))
             attempt.last = attempt.done
         if attempt.delivered < attempt.last:
             return True
-        self._release(attempt)
+        self._hands.release(attempt)
         self._settle(job)
         return False
-
-    def _policy_of(self, job: Job) -> Policy:
-        return self._live_policy if job.spec.live else self.policy
-
-    def _reports(self, job: Job) -> float:
-        """How often a node is to report: more often than it is used to where a live job or a small farm wants it."""
-        least = len(self._nodes) / self.policy.reports_per_s
-        often = max(self._live_policy.report_s if job.spec.live else self.policy.brisk_report_s, least)
-        return often if often < self.policy.report_s else 0.0
-
-    def _may(self, node: Node, job: Job) -> bool:
-        info, needs = node.info, job.spec.needs
-        return (
-            job.state in ("waiting", "running")
-            and job.spec.id not in node.blocked
-            and info.trust <= needs.trust
-            and job.backend in ("", info.backend)
-            and job.device in ("", info.device)
-            and job.build in ("", info.build)
-            and info.memory_bytes >= needs.memory_bytes
-            and info.device_memory_bytes >= needs.device_memory_bytes
-        )
 
     def _unit(self, job: Job, node: Node) -> Lease | None:
         """A unit of a job for a node, leased to it."""
         now = self._clock()
-        fit = [n.info.id for n in self._nodes.values() if self._may(n, job)] if job.deferred else []
+        fit = [n.info.id for n in self._nodes.values() if self._turns.may(n, job)] if job.deferred else []
         past = dealing.deferred_unit(job, node, fit, now)
         if past is not None:
             return self._leased(job, node, (past.piece, past.range), past=past)
         workers = self._workers(job, node)
-        policy = self._policy_of(job)
+        policy = self._turns.policy_of(job)
         cut = dealing.fresh_cut(job, node, workers, dealing.left_cost(job, self._attempts), policy)
         if cut is not None:
             return self._leased(job, node, cut)
@@ -593,7 +597,7 @@ class Coordinator:
             rest = (at, found.last)
             found.last = at
             job.reopen(found.lease.piece, rest)
-            self._say("cut", lease=found.lease, range=rest)
+            self._tell("cut", lease=found.lease, range=rest)
             return self._leased(job, node, (found.lease.piece, rest))
         late = dealing.late_unit(job, node, running, self._nodes, now, policy)
         if late is not None:
@@ -612,44 +616,16 @@ class Coordinator:
         piece, samples = unit
         if not self._affords(job, node, piece, samples[1] - samples[0]):
             return None
-        lease = self._lease(job, node, unit, copy_of=copied.lease.attempt if copied is not None else 0)
+        lease = self._hands.lease(job, node, unit, copy_of=copied.lease.attempt if copied is not None else 0)
         if copied is not None:
             copied.copy = lease.attempt
         if past is not None:
             job.deferred.remove(past)
         # results of another class of device would not add up to the same bits
         job.device, job.backend, job.build = node.info.device, node.info.backend, node.info.build
-        self._hold(job, node, lease, delivered=samples[0]).past = past
-        self._say("leased", lease=lease)
+        self._hands.hold(job, node, lease, delivered=samples[0]).past = past
+        self._tell("leased", lease=lease)
         return lease
-
-    def _lease(self, job: Job, node: Node, unit: dealing.Unit, *, copy_of: int) -> Lease:
-        now = self._clock()
-        lease = Lease(
-            job=job.spec.id,
-            piece=unit[0],
-            range=unit[1],
-            attempt=self._next,
-            node=node.info.id,
-            begun=now,
-            expires=now + self._policy_of(job).lease_s,
-            report_s=self._reports(job),
-            copy_of=copy_of,
-        )
-        self._next += 1
-        return lease
-
-    def _hold(self, job: Job, node: Node, lease: Lease, *, delivered: int) -> Attempt:
-        now = self._clock()
-        attempt = Attempt(lease, lease.range[1], delivered, heard=now, moved=now)
-        if not lease.copy_of:
-            job.close(lease.piece, (delivered, lease.range[1]))
-        self._attempts[lease.attempt] = attempt
-        node.attempts.add(lease.attempt)
-        job.running.add(lease.attempt)
-        job.state = "running" if job.state == "waiting" else job.state
-        heapq.heappush(self._expiries, (lease.expires, lease.attempt))
-        return attempt
 
     def _workers(self, job: Job, *more: Node) -> list[Node]:
         """The nodes that work at a job, and more."""
@@ -664,54 +640,18 @@ class Coordinator:
         return fits
 
     # --- what follows ------------------------------------------------------------------------------------------------
-    def _renew(self, attempt: Attempt, now: float) -> None:
-        attempt.heard = now
-        policy = self._policy_of(self._jobs[attempt.lease.job])
-        attempt.lease = msgspec.structs.replace(attempt.lease, expires=now + policy.lease_s)
-
-    def _drop_rivals(self, job: Job, winner: Attempt) -> None:
-        """A copy of what was delivered, or what it is a copy of, need not go on."""
-        other = self._attempts.get(winner.copy or winner.lease.copy_of)
-        if other is not None:
-            winner.copy = other.copy = 0
-            winner.lease = msgspec.structs.replace(winner.lease, copy_of=0)
-            if other.last > winner.last:
-                job.reopen(other.lease.piece, (winner.last, other.last))
-            self._release(other, reopen=False)
-
-    def _release(self, attempt: Attempt, *, reopen: bool = True) -> Range | None:
-        """The attempt is over. What it has not delivered nobody has now, unless its copy goes on with it; that rest is
-        given back, None where there is none."""
-        lease = attempt.lease
-        job = self._jobs[lease.job]
-        self._attempts.pop(lease.attempt, None)
-        job.running.discard(lease.attempt)
-        if lease.node in self._nodes:
-            self._nodes[lease.node].attempts.discard(lease.attempt)
-        other = self._attempts.get(attempt.copy or lease.copy_of)
-        if other is not None:
-            other.copy = 0
-            other.lease = msgspec.structs.replace(other.lease, copy_of=0)
-            return None
-        rest = (attempt.delivered, attempt.last)
-        if rest[0] >= rest[1] or lease.copy_of:
-            return None
-        if reopen:
-            job.reopen(lease.piece, rest)
-        return rest
-
     def _lose(self, node: Node) -> None:
         for number in list(node.attempts):
             found = self._attempts[number]
-            self._say("lost", lease=found.lease)
-            self._release(found)
+            self._tell("lost", lease=found.lease)
+            self._hands.release(found)
             self._settle(self._jobs[found.lease.job])
 
     def _blame(self, node: Node, job: Job) -> None:
         faults = node.faults[job.spec.id] = node.faults.get(job.spec.id, 0) + 1
         if faults >= self.policy.blocks_after:
             node.blocked.add(job.spec.id)
-            self._say("blocked", job=job.spec.id, node=node.info.id)
+            self._tell("blocked", job=job.spec.id, node=node.info.id)
 
     def _halt(self, job: Job, state: JobState, why: str, by: str) -> None:
         """Stop a job at once with what it has: what runs ends where it is."""
@@ -722,28 +662,28 @@ class Coordinator:
                 if not attempt.lease.copy_of:
                     job.reopen(attempt.lease.piece, (attempt.done, attempt.last))
                 attempt.last = attempt.done
-        self._say(state, job=job.spec.id, by=by, text=why)
+        self._tell(state, job=job.spec.id, by=by, text=why)
         for number in list(job.running):
             if self._attempts[number].delivered >= self._attempts[number].last:
-                self._release(self._attempts[number])
+                self._hands.release(self._attempts[number])
 
     def _end(self, job: Job, state: JobState, why: str, by: str) -> None:
         for number in list(job.running):
-            self._release(self._attempts[number])
+            self._hands.release(self._attempts[number])
         job.state, job.why = state, why
-        self._say(state, job=job.spec.id, by=by, text=why)
+        self._tell(state, job=job.spec.id, by=by, text=why)
 
     def _settle(self, job: Job) -> None:
         """The state that follows from what is done and at work."""
         if job.over:
             return
-        if all(done.size == piece.count for done, piece in zip(job.done, job.spec.pieces, strict=True)):
+        if all(map(job.whole, range(len(job.done)))) and not any(round.more for round in job.rounds.values()):
             self._end(job, "done", "", "")
         elif not job.running and job.state == "running":
             job.state = "waiting"
         elif not job.running and job.state == "draining":
             job.state = "paused"
-            self._say("paused", job=job.spec.id)
+            self._tell("paused", job=job.spec.id)
 
     def _job(self, id_: JobId) -> Job:
         job = self._jobs.get(id_)
@@ -751,34 +691,10 @@ class Coordinator:
             raise UsageError(f'there is no job "{id_}" on this farm')
         return job
 
-    def _say(
-        self,
-        kind: str,
-        *,
-        job: JobId = "",
-        node: NodeId = "",
-        lease: Lease | None = None,
-        piece: int = -1,
-        range: Range | None = None,
-        attempt: int = 0,
-        text: str = "",
-        by: str = "",
-    ) -> None:
-        self._events += 1
-        if lease is not None:
-            job, node, piece, range = lease.job, lease.node, lease.piece, range or lease.range
-            attempt = lease.attempt
-        self._listener(
-            Event(
-                number=self._events,
-                at=self._clock(),
-                kind=kind,
-                job=job,
-                node=node,
-                piece=piece,
-                range=range,
-                attempt=attempt,
-                text=text,
-                by=by,
-            )
-        )
+
+def _count_in(job: Job, piece: int, result: Result) -> None:
+    """Count a result that is in the store, unless its samples are there."""
+    if not job.done[piece].meets(result.range):
+        job.done[piece].add(result.range)
+        job.close(piece, result.range)
+        job.results[piece].append(result)

@@ -10,6 +10,9 @@ Everything a delivery goes through stands in one place: `Service` reads it back 
 has signatures and samples checked, the claim is written, and the event that says so is what `Settlement` bills. What is
 taken back is given back by the same way. The house is a folder of the user; losing all of it but the secret and the
 roster's members costs no job anything.
+
+Where another coordinator works at the same store, what that one has taken back is missed here a while later, and whom
+one of the same house has caught is caught.
 """
 
 from __future__ import annotations
@@ -25,16 +28,18 @@ from typing import Any
 import msgspec
 
 from studio.errors import BadAsset, CannotWrite
+from studio.farm.coordinator import Price
 from studio.farm.desk import Forbidden
-from studio.farm.jobs import decoded
+from studio.farm.jobs import LIVE, decoded
+from studio.farm.missing import missing
 from studio.farm.model import Event, JobId, JobSpec, NodeId, NodeInfo, Range, Result, attempt_of, maker_of
 from studio.farm.money.ledger import Ledger
-from studio.farm.money.prices import PriceList, pricing
+from studio.farm.money.prices import PriceList
 from studio.farm.money.settlement import Settlement
 from studio.farm.policy import Policy
 from studio.farm.service import Service
 from studio.farm.store import Store
-from studio.farm.trust.inspection import SIGNED, Darkroom, Inspection
+from studio.farm.trust.inspection import SIGNED, WAIT_S, Darkroom, Inspection
 from studio.farm.trust.inspector import Check, Rerender, TrustPolicy
 from studio.farm.trust.members import Members, house_folder
 from studio.render.device import cache_root
@@ -42,6 +47,7 @@ from studio.render.output import replacing
 
 LEDGER = "ledger.sqlite"
 TIDY_S = 30.0  # between two looks at what is due and what can be forgotten
+MISS_S = 60.0  # at the least between two looks at whether the store still has what counts of a job
 LARGEST_NODES, MOST_NODES = 256 << 20, 20_000  # bytes of a file, and how many of the last are in it
 MOST_TOLD = 1000  # sentences that are not said again
 Results = Mapping[int, list[Result]]
@@ -80,6 +86,7 @@ class House:
         self._lock = threading.Lock()
         self._told: dict[str, None] = {}
         self._tidied = -TIDY_S
+        self._compared: dict[JobId, float] = {}  # jobs, and when they were compared with the store
         self._coming: dict[JobId, Results] = {}  # results of jobs that are just being taken
         self._own = NodeInfo(id="house", cores=threads or os.cpu_count() or 1)
         self.members = Members(folder, house=token, clock=clock)
@@ -95,15 +102,16 @@ class House:
             members=self.members,
             policy=trust,
             told=self._checked,
+            caught=lambda maker: self.service.distrust(maker, "another coordinator of this house has caught it"),
             clock=clock,
-            **({} if wait_s is None else {"wait_s": wait_s}),
+            wait_s=WAIT_S if wait_s is None else wait_s,
         )
         self.ledger = Ledger(folder / LEDGER, clock=clock) if prices is not None and settles else None
         self.settlement = self._settled(self.ledger, prices, tier) if self.ledger is not None and prices else None
         self.service = Service(
             store,
             policy=policy,
-            price=pricing(prices, tier=tier) if prices is not None else None,
+            price=self._priced(prices, tier) if prices is not None else None,
             listener=self._heard,
             inspect=self.inspection.inspect,
             look=self.inspection.look,
@@ -120,6 +128,12 @@ class House:
     def _settled(self, ledger: Ledger, prices: PriceList, tier: str) -> Settlement:
         prices.tier(tier)
         return Settlement(ledger, prices, job=self._spec, node=self.node, result=self._result, tier=lambda id_: tier)
+
+    def _priced(self, prices: PriceList, tier: str) -> Price:
+        """What seconds of a node cost, for caps: by as much of its score as is paid."""
+        prices.tier(tier)
+        believed = self.settlement.believed if self.settlement is not None else lambda node: node
+        return lambda node, seconds: prices.price_of(believed(node), seconds, tier=tier)
 
     # --- what others ask ---------------------------------------------------------------------------------------------
     def node(self, id_: NodeId) -> NodeInfo | None:
@@ -186,6 +200,9 @@ class House:
                 self.settlement.reject(spec.id, [entry.unit], reason="taken back")
 
     def _heard(self, event: Event) -> None:
+        if event.kind == "submitted" and not event.job.startswith(LIVE):  # such last for seconds
+            self._compared.pop(event.job, None)
+            self._compared[event.job] = time.monotonic()  # the last
         if self.settlement is not None:
             self.settlement.listen(event)
         self._listener(event)
@@ -206,15 +223,21 @@ class House:
         """Settle what waits, approve what is due, end what idles, and write down what was learned; gives sentences for
         whoever runs the farm that were not given before."""
         self._catch_up()
-        notes = []
+        faults = []
         now = time.monotonic()
         if now - self._tidied >= TIDY_S:
             self._tidied = now
             try:
                 self._tidy()
             except CannotWrite as fault:  # it is tried again, and whoever runs the farm may make room meanwhile
-                notes.append(str(fault))
-        notes += self.settlement.notes if self.settlement is not None else []
+                faults.append(str(fault))
+        with contextlib.suppress(CannotWrite):  # a store that does not answer now is asked the next time
+            self._miss(now)
+        return self.notes(*faults)
+
+    def notes(self, *faults: str) -> list[str]:
+        """Sentences that were not given before, and faults among them; after `close` what came of that."""
+        notes = [*faults, *self.inspection.notes(), *(self.settlement.notes if self.settlement is not None else [])]
         fresh = [note for note in dict.fromkeys(notes) if note not in self._told]
         self._told.update(dict.fromkeys(fresh))
         for old in list(self._told)[:-MOST_TOLD]:
@@ -233,6 +256,23 @@ class House:
         if self._darkroom is not None:
             self._darkroom.rest()
         self._save_nodes()
+
+    def _miss(self, now: float) -> None:
+        """Take back what the store has no more of a job, the one that was compared with it the longest ago."""
+        with self.service.alone():
+            id_ = next(iter(self._compared), "")
+            if not id_ or now - self._compared[id_] < MISS_S:
+                return
+            del self._compared[id_]
+            job = self.service.job(id_)
+            if job is None:
+                return  # it was forgotten
+            self._compared[id_] = now
+            if self.service.status(id_).state in ("failed", "cancelled"):
+                return
+            results = {row: self.service.coordinator.results(id_, row) for row in range(len(job.spec.pieces))}
+        for row, result in missing(self.service.store, self.service.generation, job, results):
+            self.service.retract(id_, row, result)
 
     def _save_nodes(self) -> None:
         with self._lock:

@@ -5,6 +5,8 @@
     jobs/<id>/units/<piece>/<a>-<b>.<attempt>.part    partials, as their nodes wrote them
     jobs/<id>/done/<piece>/<a>-<b>.json the claim on a range: which partial it is; created once, which is what counts
                                         (<a>-<b>.1.json and so on beside one that is damaged)
+    jobs/<id>/done/<piece>~<blocks>/    claims on samples of some blocks of pixels (`studio.farm.chain`)
+    jobs/<id>/rounds/<piece>/           which those are (`studio.farm.rounds`)
     jobs/<id>/events/<generation>-<n>.json   what happened, in blocks, each with the hash of the one before
     jobs/<id>/preview/<piece>.jpg       the newest look at a piece
     live/<session>/                     what a live view wants, and how it stands (`studio.farm.live.desk`)
@@ -17,12 +19,14 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
 from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.farm.chain import Chain, chain_of, place_of
 from studio.farm.model import JobId, JobSpec, Piece, Range, Record, Result
 from studio.farm.store import Store
 from studio.render.protocol import CameraRef
@@ -98,24 +102,24 @@ def holder(store: Store, id_: JobId, piece: Piece, result: Result) -> Result:
     """
     data = _encoder.encode(result)
     for number in range(MOST_DAMAGED + 1):
-        key = _claim_key(id_, piece, result.range, number)
+        key = _claim_key(id_, piece, result.range, result.blocks, number)
         if store.put(key, data, once=True):
             return result
         if store.size(key) is None:
             raise CannotWrite(f"{store.name}: {key} is there and is not; wait until the store has made up its mind")
-        found = _claim(store, key, result.range)
+        found = _claim(store, key, result.range, result.blocks)
         if found is not None:
             return found
     raise BadAsset(f"{store.name}: the claims on {key} are damaged again and again; look after the store")
 
 
-def claim_on(store: Store, id_: JobId, piece: Piece, samples: Range) -> Result | None:
-    """The result that has a range; None when nobody has claimed it."""
+def claim_on(store: Store, id_: JobId, piece: Piece, samples: Range, blocks: str = "") -> Result | None:
+    """The result that has a range, of some blocks or of all; None when nobody has claimed it."""
     for number in range(MOST_DAMAGED + 1):
-        key = _claim_key(id_, piece, samples, number)
+        key = _claim_key(id_, piece, samples, blocks, number)
         if store.size(key) is None:
             return None
-        found = _claim(store, key, samples)
+        found = _claim(store, key, samples, blocks)
         if found is not None:
             return found
     return None
@@ -131,10 +135,10 @@ def withdraw(store: Store, id_: JobId, piece: Piece, result: Result) -> bool:
     then. Doing it twice is doing it once."""
     had = False
     for number in range(MOST_DAMAGED + 1):
-        key = _claim_key(id_, piece, result.range, number)
+        key = _claim_key(id_, piece, result.range, result.blocks, number)
         if store.size(key) is None:
             break
-        found = _claim(store, key, result.range)
+        found = _claim(store, key, result.range, result.blocks)
         if found is not None and is_same(found, result):
             store.delete(key)
             had = True
@@ -143,42 +147,110 @@ def withdraw(store: Store, id_: JobId, piece: Piece, result: Result) -> bool:
     return had
 
 
-def _claim_key(id_: JobId, piece: Piece, samples: Range, number: int) -> str:
+def _claim_key(id_: JobId, piece: Piece, samples: Range, blocks: str, number: int) -> str:
     more = f".{number}" if number else ""
-    return job_key(id_, "done", piece.name, f"{samples[0]}-{samples[1]}{more}.json")
+    return job_key(id_, "done", place_of(piece, blocks), f"{samples[0]}-{samples[1]}{more}.json")
 
 
-def _claim(store: Store, key: str, samples: Range) -> Result | None:
-    """What a claim says; None when it is damaged."""
+def _claim(store: Store, key: str, samples: Range, blocks: str) -> Result | None:
+    """What a claim says; None when it is damaged, or of other samples or blocks than its name says."""
     try:
         result = decoded(store.get(key, most=LARGEST_CLAIM), Result, f"{store.name}: {key}")
     except BadAsset:
         return None
-    return result if result.range == samples and samples[0] < samples[1] else None
+    fits = (result.range, result.blocks) == (samples, blocks) and samples[0] < samples[1]
+    return result if fits else None
 
 
-def claimed(store: Store, job: RenderJob) -> dict[int, list[Result]]:
-    """The claims of a job by the index of their piece, in the order of their samples, none over another.
+def claimed(store: Store, job: RenderJob, chained: Sequence[Chain] | None = None) -> dict[int, list[Result]]:
+    """The claims of a job by the index of their piece, in the order of their samples, none over another: those of the
+    rounds that there are, which `chained` says where somebody has looked already.
 
     Claims that are damaged do not count. Where some overlap, as after two coordinators or one that was shown an old
     list, those count that make the most samples together: every one is good, and a sum of any has the same bits.
     """
-    index = {piece.name: i for i, piece in enumerate(job.spec.pieces)}
-    out: dict[int, list[Result]] = {}
-    found: dict[tuple[int, Range], dict[int, str]] = {}
+    chained = chains(store, job) if chained is None else chained
+    found: dict[int, list[Named]] = {}
+    for named in claims_of(store, job, chained):
+        found.setdefault(named.row, []).append(named)
+    read = {row: _read(store, listed) for row, listed in sorted(found.items())}
+    return {row: apart(results) for row, results in read.items() if results}
+
+
+def claimed_in(store: Store, job: RenderJob, row: int, samples: Range, blocks: str) -> list[Result]:
+    """The claims of a piece on samples of some blocks within a range, as `claimed` has them, by one short list."""
+    found = []
+    for key, _ in store.list(job_key(job.spec.id, "done", place_of(job.spec.pieces[row], blocks))):
+        match = _CLAIM.fullmatch(key.rsplit("/", 1)[-1])
+        if match is not None and samples[0] <= int(match[1]) and int(match[2]) <= samples[1]:
+            found.append(Named(row, (int(match[1]), int(match[2])), int(match[3] or 0), key, blocks))
+    return apart(_read(store, found))
+
+
+def claimed_of(store: Store, job: RenderJob, row: int) -> tuple[Chain, list[Result]]:
+    """What is asked of one piece by now, and the claims on that as `claimed` has them; by short lists, where a job has
+    many pieces."""
+    piece = job.spec.pieces[row]
+    names = None
+    if is_adaptive(job):
+        names = [key.rsplit("/", 1)[-1] for key, _ in store.list(job_key(job.spec.id, "rounds", piece.name))]
+    chain, found, start = chain_of(piece, names), [], piece.first
+    for end, blocks in zip(chain.ends, chain.blocks, strict=True):
+        found += claimed_in(store, job, row, (start, end), blocks)
+        start = end
+    return chain, found
+
+
+def _read(store: Store, found: Iterable[Named]) -> list[Result]:
+    """What claims say, of each range the first that is not damaged."""
+    out: dict[Range, Result] = {}
+    for named in sorted(found, key=lambda each: (each.samples, each.number)):
+        result = _claim(store, named.key, named.samples, named.blocks) if named.samples not in out else None
+        if result is not None:
+            out[named.samples] = result
+    return list(out.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A claim by its name: the piece by its index, the samples, the number beside claims that are damaged, and the
+    blocks that they are of."""
+
+    row: int
+    samples: Range
+    number: int
+    key: str
+    blocks: str = ""
+
+
+def claims_of(store: Store, job: RenderJob, chained: Sequence[Chain]) -> Iterator[Named]:
+    """The claims of a job that count, by their names alone: those on samples of the rounds that there are."""
+    index = {piece.name: row for row, piece in enumerate(job.spec.pieces)}
     for key, _ in store.list(job_key(job.spec.id, "done")):
-        *_, piece, name = key.split("/")
-        match = _CLAIM.fullmatch(name)
-        if piece in index and match is not None:
-            place = index[piece], (int(match[1]), int(match[2]))
-            found.setdefault(place, {})[int(match[3] or 0)] = key
-    for (row, samples), keys in sorted(found.items()):
-        for _, key in sorted(keys.items()):
-            result = _claim(store, key, samples)
-            if result is not None:
-                out.setdefault(row, []).append(result)
-                break
-    return {row: apart(results) for row, results in out.items()}
+        *_, place, name = key.split("/")
+        row, match = index.get(place.partition("~")[0]), _CLAIM.fullmatch(name)
+        if row is None or match is None:
+            continue
+        samples = int(match[1]), int(match[2])
+        blocks = chained[row].blocks_of(samples) if is_adaptive(job) else ""
+        if blocks is not None and place == place_of(job.spec.pieces[row], blocks):
+            yield Named(row, samples, int(match[3] or 0), key, blocks)
+
+
+def is_adaptive(job: RenderJob) -> bool:
+    """Whether rounds decide which pixels of a job get more samples (`studio.farm.rounds`)."""
+    return job.settings.error > 0
+
+
+def chains(store: Store, job: RenderJob) -> list[Chain]:
+    """What is asked of each piece of a job by now."""
+    if not is_adaptive(job):
+        return [chain_of(piece, None) for piece in job.spec.pieces]
+    decided: dict[str, list[str]] = {}
+    for key, _ in store.list(job_key(job.spec.id, "rounds")):
+        *_, piece_name, name = key.split("/")
+        decided.setdefault(piece_name, []).append(name)
+    return [chain_of(piece, decided.get(piece.name, ())) for piece in job.spec.pieces]
 
 
 def apart(results: Iterable[Result]) -> list[Result]:

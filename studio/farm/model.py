@@ -47,6 +47,17 @@ class Piece(Record, frozen=True):
         return self.samples - self.first
 
 
+class Round(Record, frozen=True):
+    """What is asked of a piece by now, where it is sampled adaptively: samples up to `samples`, the last of them of a
+    `share` of its pixels, those of `blocks` ("": of all). With `more` it is decided what comes after, once they are
+    there."""
+
+    samples: int
+    blocks: str = ""
+    share: float = 1.0
+    more: bool = False
+
+
 class Needs(Record, frozen=True):
     """What a node must have to work at a job. `device` is a class of devices within which results have the same bits;
     "" lets the first node that begins choose it for the job."""
@@ -111,6 +122,8 @@ class Lease(Record, frozen=True):
     expires: float
     copy_of: int = 0  # the attempt beside which it runs; 0: none
     report_s: float = 0.0  # how often its node is to report; 0: as it is used to
+    checkpoint_s: float = 0.0  # how much of rendering it hands in at the least, short of the end; 0: as it is used to
+    blocks: str = ""  # of pixels that it is of (`studio.farm.rounds`); "": all
 
 
 class Report(Record, frozen=True):
@@ -167,6 +180,7 @@ class Result(Record, frozen=True):
     usage: Usage = Usage()
     signature: dict[str, Any] | None = None  # the node's `signing.Statement` on it, of a node that has a key
     node: NodeId = ""  # who made it, as the coordinator knows
+    blocks: str = ""  # of pixels that it is of, as the coordinator knows; "": all
 
 
 def attempt_of(result: Result) -> int:
@@ -207,7 +221,9 @@ class Event(Record, frozen=True):
     """Something that happened, for the log, the ledger and whoever watches. `number` counts up without gaps.
 
     "checked" is a look at what a node delivered, beyond what every partial goes through: its text is "sound" or why it
-    is not. "retracted" takes back what was delivered under the key in its text.
+    is not. "retracted" takes back what was delivered under the key in its text. Of adaptive pieces "extended" asks more
+    samples for what is still noisy, "sufficed" says that nothing is, and "rewound" that this is decided anew, for
+    samples before were taken back.
     """
 
     number: int

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from studio.errors import CannotWrite, StudioError, UsageError
-from studio.farm.jobs import RenderJob, part_key, read_job
+from studio.farm.jobs import RenderJob, is_adaptive, part_key, read_job
 from studio.farm.live.job import edited, seen
 from studio.farm.model import JobId, Lease, NodeInfo, Report, Result, Usage
 from studio.farm.policy import Policy
+from studio.farm.rounds import Choices
 from studio.farm.store import Store
-from studio.farm.verify import digest_of
+from studio.farm.verify import digest_of, header_blocks
 from studio.farm.wire import Desk, Stranger
 from studio.render.checkpoint import build_id, header_of, part_bytes
 from studio.render.session import INTERRUPTED, OUT_OF_TIME, FrameProgress, FrameResult, RenderSession
@@ -48,6 +51,7 @@ class _Unit:
     at: int  # samples before this are delivered
     last: int
     done: int = 0  # samples rendered, from the first of the lease
+    pixels: NDArray[np.bool_] | None = None  # that it is of; None: all
     phase: str = "fetch"
     dropped: bool = False
 
@@ -104,6 +108,7 @@ class FarmNode:
         self._refused: UsageError | None = None
         self._unit: _Unit | None = None
         self._offering = threading.Lock()
+        self._choices = Choices(store)
         self._jobs: dict[JobId, RenderJob] = {}
         self._scene: tuple[str, Scene] | None = None
         self._flat: tuple[tuple[JobId, float], FlatScene] | None = None
@@ -148,7 +153,8 @@ class FarmNode:
             load_s = time.perf_counter() - begun
             while unit.at < unit.last and not unit.dropped:
                 result = self._render(unit, job, flat)
-                count = int(result.film.counts.min(initial=1 << 30))
+                counts = result.film.counts if unit.pixels is None else result.film.counts[unit.pixels]
+                count = int(counts.min(initial=1 << 30))
                 if not count or unit.dropped:
                     break
                 usage = Usage(
@@ -178,6 +184,7 @@ class FarmNode:
             self._remember(job)
         if self._scene is None or self._scene[0] != job.spec.bundle:
             self._scene = job.spec.bundle, self._fetch(self._store, job)
+        unit.pixels = self._choices.pixels(job, job.spec.pieces[lease.piece], lease.range, lease.blocks)
         unit.phase = "load"
         key = lease.job, job.spec.pieces[lease.piece].frame
         if self._flat is None or self._flat[0] != key:
@@ -202,7 +209,7 @@ class FarmNode:
     def _render(self, unit: _Unit, job: RenderJob, flat: FlatScene) -> FrameResult:
         """Samples from where the unit stands: to its end, or for as long as until a checkpoint."""
         settings = self._settings(unit, job, unit.last - unit.at)
-        until = time.monotonic() + self._checkpoint_s
+        until = time.monotonic() + max(self._checkpoint_s, unit.lease.checkpoint_s)
         first = unit.lease.range[0]
         wanted = unit.last
 
@@ -218,7 +225,9 @@ class FarmNode:
             unit.done = max(unit.done, unit.at - first + int(now.samples))
 
         following = self._following(job, flat)
-        result = self._session.render_frame(flat, settings, following=following, stop=reason, progress=progress)
+        result = self._session.render_frame(
+            flat, settings, following=following, stop=reason, progress=progress, only=unit.pixels
+        )
         if self._slowdown > 1.0:  # a slow machine, for tests
             self._stop.wait(result.seconds["render"] * (self._slowdown - 1.0))
         return result
@@ -239,7 +248,8 @@ class FarmNode:
             self._session.info,
             following=self._following(job, flat),
             region=frame if piece.crop else settings.crop,
-            total=(piece.first, piece.samples),
+            total=None if is_adaptive(job) else (piece.first, piece.samples),
+            blocks=header_blocks(job, lease.blocks),
         )
         data = part_bytes(result.film, header)
         key = part_key(lease.job, piece, samples, lease.attempt)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from studio.farm.model import JobId, JobSpec, JobState, Lease, NodeId, NodeInfo, Range, Report, Result
+import msgspec
+
+from studio.farm.model import JobId, JobSpec, JobState, Lease, NodeId, NodeInfo, Range, Report, Result, Round
 from studio.farm.ranges import Ranges
+
+LEAST_SHARE = 1e-3  # of a frame's cost that a sample of a few of its pixels has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,34 @@ class Job:
     spent: int = 0  # millionths
     units_s: list[float] = field(default_factory=list)  # how long the last units took
     learned: dict[str, Learned] = field(default_factory=dict)  # by the key of the result
+    rounds: dict[int, Round] = field(default_factory=dict)  # of pieces that are sampled adaptively
+    most: tuple[int, ...] = ()  # samples of each piece, however many rounds it goes through
+
+    def ask_for(self, piece: int, round: Round, cost: float) -> None:
+        """Ask for the samples of a round of a piece, each of which costs so much on all its pixels; none of it may be
+        open."""
+        self.rounds[piece] = round
+        pieces = list(self.spec.pieces)
+        pieces[piece] = msgspec.structs.replace(
+            pieces[piece], samples=round.samples, cost=cost * max(round.share, LEAST_SHARE)
+        )
+        self.spec = msgspec.structs.replace(self.spec, pieces=tuple(pieces))
+
+    def total(self) -> int:
+        """How many samples it has, at the most."""
+        open_ended = {piece for piece, round in self.rounds.items() if round.more}
+        return sum(
+            self.most[row] - piece.first if row in open_ended else piece.count
+            for row, piece in enumerate(self.spec.pieces)
+        )
+
+    def blocks(self, piece: int) -> str:
+        """The blocks of pixels that the last round of a piece is of; "": all."""
+        return self.rounds[piece].blocks if piece in self.rounds else ""
+
+    def whole(self, piece: int) -> bool:
+        """Whether all samples of a piece that are asked for by now were delivered."""
+        return self.done[piece].size == self.spec.pieces[piece].count
 
     @property
     def over(self) -> bool:

@@ -90,7 +90,7 @@ def _told(records: Iterable[Light | Material]) -> str:
 # --- files, frames, names --------------------------------------------------------------------------------------------
 def _request(request: Submission) -> Iterator[Finding]:
     try:
-        check_request(request.settings)
+        check_request(request.settings, request.tiles)
     except StudioError as fault:
         yield _finding("error", str(fault), "settings")
     if not request.frames:
@@ -119,7 +119,7 @@ def _assets(scene: Scene, source: Path | None) -> Iterator[Finding]:
 
 
 def _elsewhere(scene: Scene, source: Path | None) -> Iterator[Finding]:
-    """What lies outside the project: of pictures and sound the bytes are sent and the place is not."""
+    """What lies outside the project: of pictures the bytes are sent and the place is not, of sound neither."""
     for sentence in faults_of(scene):
         yield _finding("error", sentence)
     away = outside(scene, source if source is not None and is_project(source) else None)

@@ -20,11 +20,13 @@ from studio.farm import session
 from studio.farm.bundles.snapshot import laid_out
 from studio.farm.engines.engine import Capabilities, Engine, Ref, engines, open_engine
 from studio.farm.jobs import RenderJob
+from studio.farm.movie import Movie, note_movie
 from studio.farm.results import Notes, read_notes, save_notes
 from studio.farm.store import Store, open_store
 from studio.farm.submission import Sent, Submission, plan_job, send_scene, submit_job
 from studio.farm.trust.artist import own_key
 from studio.render.finish import Look
+from studio.render.kept_frames import kept_look, kept_pattern
 from studio.render.output import replacing
 from studio.scene.project import SCENE
 from studio.scene.scene import Scene
@@ -95,10 +97,15 @@ def hand_in(
     return HandedIn(job, sent, fresh, before)
 
 
-def remember(store: Store, job: RenderJob, output: Path, look: Look, *, keep: bool = False) -> None:
-    """Note where the pictures of a job go on this machine. With `keep` a note that says the same stays, and with it
-    what is known of pictures that are there."""
+def remember(
+    store: Store, job: RenderJob, output: Path, look: Look, *, keep: bool = False, movie: Movie | None = None
+) -> None:
+    """Note where the pictures of a job go on this machine, or the movie that they become, beside which they wait. With
+    `keep` a note that says the same stays, and with it what is known of pictures that are there."""
     home = session.job_folder(store, job.spec.id)
+    if movie is not None:
+        note_movie(home, movie, keep=keep)  # first: frames alone would be taken for what is wanted
+        output, look = kept_pattern(movie.path), kept_look(look)
     before = read_notes(home)
     notes = Notes(output=str(output.absolute()), look=look)
     if not (keep and before is not None and (before.output, before.look) == (notes.output, notes.look)):
@@ -179,7 +186,7 @@ def give_again(store: Store, place: str, job: RenderJob) -> Ref | None:
     if found is None:
         return None
     engine, ref = found
-    if not engine.capabilities().pauses or engine.status(ref).state not in ("lost", "cancelled", "failed"):
+    if engine.status(ref).state not in ("lost", "cancelled", "failed"):
         return None
     address = ref.at if isinstance(ref, _Noted) else ref.address
     return hand_over(store, place, engine, job, address=address, go_on=True)

@@ -24,11 +24,12 @@ import msgspec
 
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
 from studio.farm.bundles.bundle import NodeCache
-from studio.farm.jobs import RenderJob, claimed
+from studio.farm.jobs import RenderJob, claimed, claimed_of, is_adaptive
 from studio.farm.model import Piece, Record, Result
 from studio.farm.orders import works
 from studio.farm.previews import preview, write_preview
-from studio.farm.session import done_ranges
+from studio.farm.rounds import Choices
+from studio.farm.session import made_of
 from studio.farm.store import Store
 from studio.farm.submission import asked_aovs
 from studio.farm.trust.credits import Author, Makers, credit_of, sources_of
@@ -107,7 +108,7 @@ class Collector:
         self.store, self.job, self.output, self.look = store, job, output, look
         self._home, self._say = home, say
         self._parts_folder, self._shows = parts if parts is not None else home / "parts", parts is None
-        self._cache = NodeCache(cache)
+        self._cache, self._choices = NodeCache(cache), Choices(store)
         notes = read_notes(home)
         same = notes is not None and keep and (notes.output, notes.look) == (str(output.absolute()), look)
         self._notes = notes if same and notes else Notes(output=str(output.absolute()), look=look)
@@ -141,21 +142,21 @@ class Collector:
         if self._shows:
             show_presence(self._home)
         out = []
-        whole = done_ranges(self.store, self.job)
+        made_of_pieces = made_of(self.store, self.job)
         first = next(iter(self._frames))
         for frame, rows in self._frames.items():
             if frame in self._written:
                 continue
             if not goes_on():
                 break
-            if all(whole[row].size >= self.job.spec.pieces[row].count for row in rows):
+            if all(made_of_pieces[row].whole for row in rows):
                 if self._needs_first() and frame != first and first not in self._written:
                     continue
                 made = self._collect(frame, rows)
                 if made is not None:
                     self._written.add(frame)
                     out.append(made)
-            elif looks and any(whole[row] for row in rows):
+            elif looks and any(made_of_pieces[row].done for row in rows):
                 self._look(frame, rows)
         return out
 
@@ -186,16 +187,18 @@ class Collector:
 
     def _collect(self, frame: float, rows: list[int]) -> Collected | None:
         """Merge, finish and write a frame; None when its claims do not add up to it after all."""
-        results = self._results(rows)
-        if not _complete(self.job, rows, results):
+        found = [claimed_of(self.store, self.job, row) for row in rows]
+        if not all(chain.final and _count(of_piece) == chain.count for chain, of_piece in found):
             return None
+        results = [(row, r) for row, (_, of_piece) in zip(rows, found, strict=True) for r in of_piece]
         path = frame_path(self.output, round(frame))
-        samples = max(self.job.spec.pieces[row].count for row in rows)
+        samples = _most_samples(results)
         parts = digest_of("\n".join(f"{row} {r.digest}" for row, r in results).encode())
         kept = self._notes.frames.get(_name(frame))
         if kept is not None and kept.parts == parts and _is_as_left(kept, path) and self._has_credits(kept, path):
             return Collected(frame, path, samples, fresh=False)
-        film, header = merge_partials(self._fetched(results))
+        # tiles of an adaptive frame may end at other samples, and only their rounds say that these are all of them
+        film, header = merge_partials(self._fetched(results), allow_gaps=is_adaptive(self.job))
         about = self._about(frame, header)
         drop_leftovers(path)
         with contextlib.suppress(NotADirectoryError):  # which is told when the picture is written
@@ -247,7 +250,7 @@ class Collector:
         """Give a movie of all the frames its credentials."""
         results = self._results(list(range(len(self.job.spec.pieces))))
         header = read_header(self._fetched(results[:1])[0])[0]
-        self._sign(author, path, header, results, max(piece.count for piece in self.job.spec.pieces))
+        self._sign(author, path, header, results, _most_samples(results))
 
     def _sign(
         self, author: Author, path: Path, header: Header, results: list[tuple[int, Result]], samples: int
@@ -286,7 +289,8 @@ class Collector:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.store.copy_to(temporary, result.key)
-            check_partial(temporary, self.job, piece, result)
+            pixels = self._choices.pixels(self.job, piece, result.range, result.blocks)
+            check_partial(temporary, self.job, piece, result, pixels)
             temporary.replace(path)
         except OSError as fault:
             reason = (fault.strerror or str(fault)).lower()
@@ -315,11 +319,16 @@ class Collector:
         write_preview(preview(film, self.look, exposure_ev=exposure), self.previews[frame])
 
 
-def _complete(job: RenderJob, rows: list[int], results: list[tuple[int, Result]]) -> bool:
-    have = dict.fromkeys(rows, 0)
+def _count(results: list[Result]) -> int:
+    return sum(last - first for first, last in (result.range for result in results))
+
+
+def _most_samples(results: list[tuple[int, Result]]) -> int:
+    """The samples of the pixels that have most."""
+    have: dict[int, int] = {}
     for row, result in results:
-        have[row] += result.range[1] - result.range[0]
-    return all(have[row] == job.spec.pieces[row].count for row in rows)
+        have[row] = have.get(row, 0) + result.range[1] - result.range[0]
+    return max(have.values())
 
 
 def _is(path: Path, digest: str) -> bool:

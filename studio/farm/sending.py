@@ -12,6 +12,7 @@ from studio.farm.coordinator import Price
 from studio.farm.engines.engine import Engine, Ref, open_engine
 from studio.farm.host import Crew, FarmHost
 from studio.farm.money.prices import pricing
+from studio.farm.movie import check_credits, going, make_movie, movie_frames, movie_is_here, note_movie
 from studio.farm.request import (
     HandedIn,
     Progress,
@@ -26,10 +27,10 @@ from studio.farm.request import (
 from studio.farm.results import Collector, check_author, read_notes
 from studio.farm.seen import known
 from studio.farm.store import Store
-from studio.farm.submission import look_of
 from studio.farm.trust.credits import Author
 from studio.farm.wish import LOCAL, STORE, FarmWish
 from studio.render.device import cache_root
+from studio.render.kept_frames import check_place
 from studio.render.sequence import check_folder
 from studio.scene.scene import Scene
 
@@ -68,7 +69,7 @@ def send(
     store = store_at(place)
     handed = hand_in(store, scene, asked.request, project=project, progress=progress, go_on=True, by=by)
     job = handed.job
-    remember(store, job, asked.output, asked.request.look, keep=True)
+    remember(store, job, asked.output, asked.request.look, keep=True, movie=asked.movie)
     known.remember(place)
     if engine is not None:
         _hand_over(store, place, engine, handed, address_of(wish))
@@ -96,22 +97,40 @@ def _hand_over(store: Store, place: str, engine: Engine, handed: HandedIn, addre
     hand_over(store, place, engine, handed.job, address=address, go_on=same)
 
 
-def fetch(place: str, wanted: str, output: Path | None = None, *, author: Author | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was brought home of a job: how many pictures, and the movie that they became."""
+
+    pictures: int
+    movie: Path | None = None
+
+
+def fetch(place: str, wanted: str, output: Path | None = None, *, author: Author | None = None) -> Fetched:
     """Write the pictures of a job that are done, where they were to go or as `output`, with the credentials of an
-    author if there is one; gives how many there are.
+    author if there is one; and their movie, where one is wanted and all of them are there.
 
     Raises UsageError where nobody said where they go, and where credentials would be taken away that others gave.
     """
     store = store_at(place)
     job = session.find_job(store, wanted)
     home = session.job_folder(store, job.spec.id)
-    notes = read_notes(home)
-    if output is None and notes is None:
+    go = going(job, home, output)
+    if go is None:
         raise UsageError(f"nobody said on this machine where pictures of {job.spec.id} go; name a file")
-    look = notes.look if notes is not None else look_of(job)
-    path = output if output is not None else Path(notes.output if notes is not None else "")
-    check_folder(path.parent)
-    check_author(job, notes, author)
+    if go.movie is not None and movie_is_here(home, go.movie, author):
+        return Fetched(len(movie_frames(job)), go.movie.path)
+    if go.movie is not None:
+        check_place(go.movie.path)
+    else:
+        check_folder(go.output.parent)
+    check_author(job, read_notes(home), author)
+    if go.movie is not None:
+        check_credits(job, go.movie, author)
+        note_movie(home, go.movie, keep=True)
+    signs = author if go.movie is None else None  # the movie is signed, not what it is made of
     cache = cache_root() / "farm"
-    with Collector(store, job, path, look, home=home, cache=cache, author=author) as collector:
-        return len(collector.poll())
+    with Collector(store, job, go.output, go.look, home=home, cache=cache, author=signs) as collector:
+        count = len(collector.poll())
+        if go.movie is None or not collector.done:
+            return Fetched(count)
+        return Fetched(count, make_movie(collector, home, cache=cache, author=author).path)

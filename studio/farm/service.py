@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
+from studio.farm.check_pace import CheckPace
 from studio.farm.coordinator import Coordinator, Price, Status
 from studio.farm.desk import Forbidden, Stranger
 from studio.farm.event_log import EventLog
@@ -26,7 +27,6 @@ from studio.farm.jobs import (
     LIVE,
     RenderJob,
     claim_on,
-    claimed,
     holder,
     is_same,
     job_ids,
@@ -37,6 +37,8 @@ from studio.farm.jobs import (
 )
 from studio.farm.live.desk import LiveDesk
 from studio.farm.model import (
+    ENDS,
+    REFUSED,
     Event,
     JobId,
     JobSpec,
@@ -48,11 +50,13 @@ from studio.farm.model import (
     Piece,
     Report,
     Result,
+    Round,
     Usage,
     maker_of,
 )
 from studio.farm.orders import beat, carry_out, end_beat, orders_after, wished
 from studio.farm.policy import Policy
+from studio.farm.rounds_at_work import Rounds, in_thread
 from studio.farm.session import log_of
 from studio.farm.store import Store
 from studio.farm.trust.inspector import Check
@@ -81,7 +85,8 @@ class Service:
     (`studio.farm.trust.inspection`). `admit` hears of every job with its results and whether any are missing, before it
     is taken, and raises UsageError for one that is not; `spent` says what a job was billed so far, and `welcome` of a
     node what it is known as, or raises Forbidden (`studio.farm.house`). `probe` names what a node that asks is to
-    render though it is done, for its answer is known.
+    render though it is done, for its answer is known. `aside` does what takes seconds, which `tick` must not: a thread
+    of its own where nothing is said.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class Service:
         spent: Callable[[JobId], int] | None = None,
         welcome: Callable[[NodeInfo], NodeInfo] | None = None,
         probe: Callable[[NodeId], tuple[JobId, int, Result] | None] | None = None,
+        aside: Callable[[Callable[[], None]], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
@@ -109,6 +115,8 @@ class Service:
         self._welcome = welcome or (lambda info: info)
         self._probe = probe or (lambda node: None)
         self._spent = spent or (lambda id_: 0)
+        self._rounds = Rounds(self, aside or in_thread)
+        self._checks = CheckPace()
         self._clock = clock
         self._jobs: dict[JobId, RenderJob] = {}
         self._log = EventLog(store, self.generation)
@@ -138,14 +146,18 @@ class Service:
             kept = msgspec.structs.replace(
                 kept, spec=msgspec.structs.replace(kept.spec, cap_micros=wishes["cap"].value)
             )
-        results = self._made(kept, claimed(self.store, kept))
+        known = self.job(id_) is not None  # of which this coordinator knows more than lists do
+        rounds, results = self._rounds.asked(kept) if not known else ({}, {})
+        results = self._made(kept, results)
         with self._lock:
+            if known and id_ not in self._jobs:  # it was forgotten meanwhile
+                return self.submit(job, by=by)
             known = id_ in self._jobs
             self._jobs[id_] = kept
             try:
                 if not known:
-                    self._admit(kept.spec, results, _missing(kept, results))
-                self.coordinator.submit(kept.spec, results=results, spent=self._spent(id_), by=by)
+                    self._admit(kept.spec, results, _missing(kept, results, rounds))
+                self.coordinator.submit(kept.spec, results=results, rounds=rounds, spent=self._spent(id_), by=by)
             except UsageError as fault:  # it is nobody's
                 del self._jobs[id_]
                 self._refused[id_] = following
@@ -255,7 +267,9 @@ class Service:
             self._known(self.coordinator.knows(node))
             known = self._probe(node)
             lease = self.coordinator.probe(node, *known) if known is not None else None
-            return lease or self.coordinator.ask(node)
+            lease = lease or self.coordinator.ask(node)
+            every_s = self._checks.every_s(self.coordinator.nodes)
+            return msgspec.structs.replace(lease, checkpoint_s=every_s) if lease is not None and every_s else lease
 
     def report(self, attempt: int, report: Report) -> Order:
         """See `Coordinator.report`."""
@@ -271,6 +285,9 @@ class Service:
 
     def fail(self, attempt: int, code: int, text: str) -> None:
         """See `Coordinator.fail`."""
+        lease = self.lease_of(attempt)
+        if lease is not None and ENDS.get(code) == REFUSED:  # which ends the job
+            self._rounds.missed(lease)
         with self._lock:
             self.coordinator.fail(attempt, code, text)
 
@@ -291,10 +308,10 @@ class Service:
         if own is not None and (own.job, own.piece, own.node) != (lease.job, lease.piece, lease.node):
             return "wrong"
         lease = own or lease
-        result = msgspec.structs.replace(result, node=lease.node)
+        result = msgspec.structs.replace(result, node=lease.node, blocks=lease.blocks)
         verdict = self._delivered(lease, result, job)
         if verdict not in ("taken", "bad"):
-            claim = claim_on(self.store, lease.job, job.spec.pieces[lease.piece], result.range)
+            claim = claim_on(self.store, lease.job, job.spec.pieces[lease.piece], result.range, result.blocks)
             if claim is not None and is_same(claim, result):
                 # Claimed when no answer came, and late since: its node must not take it away, for the store says it
                 # counts.
@@ -344,10 +361,11 @@ class Service:
         if result.key != part_key(job.spec.id, piece, result.range, lease.attempt):
             raise BadAsset("the partial does not lie where that of its unit belongs")
         try:
-            with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
+            with self._checks.timed(), tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:
                 path = Path(folder) / "unit.part"
                 self.store.copy_to(path, result.key, most=largest_part(job, piece))
-                film, header = check_partial(path, job, piece, result)
+                pixels = self._rounds.choices.pixels(job, piece, result.range, result.blocks)
+                film, header = check_partial(path, job, piece, result, pixels)
         except OSError as fault:
             reason = (fault.strerror or str(fault)).lower()
             raise CannotWrite(f"a partial cannot be looked at: {reason}; make room for temporary files") from fault
@@ -384,7 +402,7 @@ class Service:
             self.coordinator.distrust(node, why)
             for id_, job in self._jobs.items():
                 for piece in range(len(job.spec.pieces)):
-                    made = (r for r in self.coordinator.results(id_, piece) if maker_of(r.node) == maker_of(node))
+                    made = (r for r in self.coordinator.delivered(id_, piece) if maker_of(r.node) == maker_of(node))
                     self._doubtful.extend((id_, piece, result) for result in made)
 
     def checked(self, check: Check) -> None:
@@ -407,9 +425,14 @@ class Service:
             except CannotWrite:
                 self.retract(id_, piece, result)
                 raise
-            with self._lock:
-                if id_ in self._jobs:
-                    self.coordinator.retract(id_, piece, result)
+            try:
+                with self._lock:
+                    if id_ in self._jobs:
+                        self._rounds.undo(job, piece, result)
+                        self.coordinator.retract(id_, piece, result)
+            except CannotWrite:
+                self.retract(id_, piece, result)
+                raise
 
     def tick(self) -> None:
         """See `Coordinator.tick`; do what people have ordered, and write down what has happened."""
@@ -420,6 +443,7 @@ class Service:
             self.live.look()
         with contextlib.suppress(CannotWrite):  # what cannot be removed keeps nobody from being heard
             self._take_back()
+        self._rounds.look()
         self.flush()
 
     def _obey(self) -> None:
@@ -477,10 +501,11 @@ class Service:
         return number
 
 
-def _missing(job: RenderJob, results: dict[int, list[Result]]) -> bool:
-    """Whether there is anything left to render."""
+def _missing(job: RenderJob, results: dict[int, list[Result]], rounds: Mapping[int, Round]) -> bool:
+    """Whether there is anything left to render, or to decide."""
     have = {row: sum(last - first for first, last in (r.range for r in found)) for row, found in results.items()}
-    return any(have.get(row, 0) < piece.count for row, piece in enumerate(job.spec.pieces))
+    asked = [rounds[row].samples - p.first if row in rounds else p.count for row, p in enumerate(job.spec.pieces)]
+    return any(round.more for round in rounds.values()) or any(have.get(row, 0) < n for row, n in enumerate(asked))
 
 
 def _within(seconds: float, most: float) -> float:

@@ -10,6 +10,7 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ import msgspec
 
 from studio.errors import BadAsset, StudioError, UsageError
 from studio.farm.engines.engine import end_of
-from studio.farm.jobs import RenderJob, decoded, job_ids, job_key, read_job
+from studio.farm.jobs import RenderJob, chains, claims_of, decoded, job_ids, job_key, read_job
 from studio.farm.model import Event, JobId, NodeRow, NodeRows, Record
 from studio.farm.orders import ALIVE_S, JobOrder, Kind, give_order, orders_after, wished, works
 from studio.farm.ranges import Ranges
 from studio.farm.store import Store
 from studio.resources import data_folder
 
-_CLAIM = re.compile(r"(\d{1,12})-(\d{1,12})(?:\.\d{1,2})?\.json")
 _BLOCK = re.compile(r"(\d{1,9})-(\d{1,9})\.json")
 _LARGEST_BLOCK = 64 << 20
 _LAST_BLOCKS = 4  # of the log, in which the end of a job stands
@@ -32,7 +32,8 @@ _STATES = {"failed": "failed", "capped": "capped", "cancelled": "cancelled", "do
 
 
 class Standing(Record, frozen=True):
-    """How a job stands by the store. `done` and `total` count samples; `works` is whether a coordinator was heard
+    """How a job stands by the store. `done` and `total` count samples, `total` at the most of what is sampled
+    adaptively; `works` is whether a coordinator was heard
     within a minute."""
 
     id: JobId
@@ -74,25 +75,35 @@ def find_job(store: Store, wanted: str) -> RenderJob:
     return read_job(store, found[0])
 
 
-def done_ranges(store: Store, job: RenderJob) -> list[Ranges]:
-    """The samples of each piece that are claimed, by the names of the claims alone."""
-    index = {piece.name: i for i, piece in enumerate(job.spec.pieces)}
-    out = [Ranges() for _ in job.spec.pieces]
-    for key, _ in store.list(job_key(job.spec.id, "done")):
-        *_, piece, name = key.split("/")
-        match = _CLAIM.fullmatch(name)
-        if piece in index and match is not None:
-            wanted = job.spec.pieces[index[piece]]
-            out[index[piece]].add((max(int(match[1]), wanted.first), min(int(match[2]), wanted.samples)))
-    return out
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What there is of a piece: samples `done` of so many in `all`, which an adaptive piece may do with fewer of, and
+    whether nothing is missing."""
+
+    done: int
+    all: int
+    whole: bool
+
+
+def made_of(store: Store, job: RenderJob) -> list[Made]:
+    """What is claimed of each piece, by the names of the claims alone."""
+    chained = chains(store, job)
+    done = [Ranges() for _ in chained]
+    for claim in claims_of(store, job, chained):
+        first, last = claim.samples
+        done[claim.row].add((max(first, chained[claim.row].first), min(last, chained[claim.row].target)))
+    return [
+        Made(have.size, chain.count if chain.final else piece.count, chain.final and have.size >= chain.count)
+        for have, chain, piece in zip(done, chained, job.spec.pieces, strict=True)
+    ]
 
 
 def standing(store: Store, job: RenderJob, *, working: bool | None = None) -> Standing:
     """How a job stands."""
-    ranges = done_ranges(store, job)
+    made = made_of(store, job)
     frames: dict[float, bool] = {}
-    for piece, have in zip(job.spec.pieces, ranges, strict=True):
-        frames[piece.frame] = frames.get(piece.frame, True) and have.size >= piece.count
+    for piece, of_piece in zip(job.spec.pieces, made, strict=True):
+        frames[piece.frame] = frames.get(piece.frame, True) and of_piece.whole
     orders = wished(order for _, order in orders_after(store, job.spec.id, 0))
     working = works(store) if working is None else working
     state, why = _state(store, job, orders, all(frames.values()), working)
@@ -100,8 +111,8 @@ def standing(store: Store, job: RenderJob, *, working: bool | None = None) -> St
         id=job.spec.id,
         name=job.spec.name,
         state=state,
-        done=sum(have.size for have in ranges),
-        total=sum(piece.count for piece in job.spec.pieces),
+        done=sum(of_piece.done for of_piece in made),
+        total=sum(of_piece.all for of_piece in made),
         frames_done=sum(frames.values()),
         frames=len(frames),
         priority=orders["priority"].value if "priority" in orders else job.spec.priority,

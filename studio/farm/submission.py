@@ -27,6 +27,7 @@ from studio.farm.store import Store
 from studio.farm.trust.artist import sign
 from studio.farm.trust.signing import Key
 from studio.farm.verify import plain_settings
+from studio.render.adaptive import BLOCK_PX
 from studio.render.film import Crop
 from studio.render.finish import GUIDES, Look, with_guides
 from studio.render.output import COMPRESSIONS
@@ -72,10 +73,9 @@ class Sent:
     sent: int
 
 
-def check_request(settings: RenderSettings) -> None:
-    """Raise UsageError for what cannot be split over nodes."""
+def check_request(settings: RenderSettings, tiles: tuple[int, int] = (1, 1)) -> None:
+    """Raise UsageError for what cannot be split over nodes, or into tiles."""
     refused = (
-        (settings.error > 0, "--error decides by what a whole frame looks like, which no node of a farm sees"),
         (settings.time_limit_s > 0, "--time-limit would leave every node with other samples"),
         (settings.light_layers, "light layers cannot be merged"),
         (settings.first_sample != 0, "a farm chooses the ranges of samples itself"),
@@ -83,6 +83,7 @@ def check_request(settings: RenderSettings) -> None:
     for wrong, sentence in refused:
         if wrong:
             raise UsageError(f"{sentence}; leave it out, or render on this machine with studio render")
+    _tiles(settings, tiles)
 
 
 def send_scene(
@@ -112,10 +113,10 @@ def send_scene(
 
 def plan_job(request: Submission, sent: Sent, *, scene_name: str = "") -> RenderJob:
     """The job of a request. Raises UsageError for one that has nothing to render or cannot be split."""
-    check_request(request.settings)
+    check_request(request.settings, request.tiles)
     settings = with_guides(request.settings, denoise=request.look.denoise)
     region = settings.crop or (0, 0, settings.width, settings.height)
-    crops = tiles_of(region, request.tiles)
+    crops = _tiles(settings, request.tiles)
     pieces = tuple(
         Piece(frame=float(frame), samples=settings.samples, crop=crop, cost=_share(crop, region))
         for frame in request.frames
@@ -171,8 +172,15 @@ def submit_job(store: Store, job: RenderJob, *, key: Key | None = None) -> tuple
     return kept, fresh
 
 
-def tiles_of(region: Crop, tiles: tuple[int, int]) -> tuple[Crop | None, ...]:
-    """A region cut into columns and rows, from the top left; None alone where nothing is cut."""
+def _tiles(settings: RenderSettings, tiles: tuple[int, int]) -> tuple[Crop | None, ...]:
+    """The tiles of a frame."""
+    region = settings.crop or (0, 0, settings.width, settings.height)
+    return tiles_of(region, tiles, BLOCK_PX if settings.error > 0 else 1)
+
+
+def tiles_of(region: Crop, tiles: tuple[int, int], step: int = 1) -> tuple[Crop | None, ...]:
+    """A region cut into columns and rows at multiples of `step` pixels, from the top left; None alone where nothing is
+    cut."""
     columns, rows = tiles
     x0, y0, x1, y1 = region
     if not (1 <= columns <= min(MOST_TILES, x1 - x0) and 1 <= rows <= min(MOST_TILES, y1 - y0)):
@@ -181,9 +189,18 @@ def tiles_of(region: Crop, tiles: tuple[int, int]) -> tuple[Crop | None, ...]:
         )
     if columns == rows == 1:
         return (None,)
-    xs = [x0 + (x1 - x0) * i // columns for i in range(columns + 1)]
-    ys = [y0 + (y1 - y0) * i // rows for i in range(rows + 1)]
+    xs, ys = _cuts(x0, x1, columns, step), _cuts(y0, y1, rows, step)
+    if len(set(xs)) <= columns or len(set(ys)) <= rows:
+        raise UsageError(
+            f"--error decides by blocks of {step} pixels, which {columns}x{rows} tiles would cut; ask fewer"
+        )
     return tuple((xs[i], ys[j], xs[i + 1], ys[j + 1]) for j in range(rows) for i in range(columns))
+
+
+def _cuts(first: int, last: int, count: int, step: int) -> list[int]:
+    """Where a side is cut into so many parts."""
+    inner = [round((first + (last - first) * i // count) / step) * step for i in range(1, count)]
+    return [first, *inner, last]
 
 
 def _share(crop: Crop | None, region: Crop) -> float:

@@ -98,8 +98,10 @@ def header_of(
     following: FlatScene | None = None,
     region: Crop | None = None,
     total: Range | None = None,
+    blocks: str = "",
 ) -> Header:
-    """The header of a finished part of a render; `region` and `total` are what the whole of it is to cover."""
+    """The header of a finished part of a render; `region` and `total` are what the whole of it is to cover, `blocks`
+    names those that were chosen for it, where it does not decide by itself."""
     scene = flat.digest()
     if following is not None:  # motion vectors point into the next frame
         scene = hashlib.blake2b(f"{scene}{following.digest()}".encode(), digest_size=16).hexdigest()
@@ -119,6 +121,7 @@ def header_of(
         region=region,
         total=total,
         adaptive=settings.error > 0,
+        blocks=blocks,
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -87,6 +88,14 @@ FORMATS: dict[str, Format] = {
         profile="4444",
     ),
 }
+
+
+MOVIES = (".mp4", ".mov")
+
+
+def is_movie(path: Path) -> bool:
+    """Whether a file name asks for a movie."""
+    return path.suffix.lower() in MOVIES
 
 
 class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

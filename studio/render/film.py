@@ -465,6 +465,14 @@ class Film:
         }
         return Film.over(part, msgspec.structs.replace(self.layout, crop=crop))
 
+    def only(self, pixels: NDArray[np.bool_]) -> Film:
+        """A copy without the samples of other pixels than these, (height, width)."""
+        out = Film.of(self.layout)
+        for name, array in self.buffers().items():
+            where = (slice(None), pixels) if name in ("matte_ids", "matte_counts") else pixels
+            getattr(out, name)[where] = array[where]
+        return out
+
     def put(self, part: Film) -> None:
         """Replace the samples of a part's crop by its own."""
         ox, oy = self.crop[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.errors import UsageError
@@ -30,6 +31,17 @@ def parse_frames(text: str) -> list[int]:
             raise UsageError(f"the frame range {_short(text)} has more than {MOST_FRAMES} frames; render it in parts")
         frames.update(dict.fromkeys(span))
     return list(frames)
+
+
+def said_frames(frames: Sequence[int]) -> str:
+    """Frames as `parse_frames` reads them, those that follow one another as a span: "1-24,30"."""
+    spans: list[list[int]] = []
+    for frame in frames:
+        if spans and frame == spans[-1][1] + 1:
+            spans[-1][1] = frame
+        else:
+            spans.append([frame, frame])
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in spans)
 
 
 def _parse_span(part: str, text: str) -> range:

@@ -63,6 +63,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     total: Range | None = None
     adaptive: bool = False  # pixels may have stopped before the end of `ranges`
     complete: bool = True  # every pixel has every sample of `ranges`, unless adaptive; False after a merge with gaps
+    blocks: str = ""  # which were chosen by the whole picture (`studio.farm.rounds`), of an adaptive part that has all
     state: dict[str, Any] = msgspec.field(default_factory=dict)  # what a session needs to resume
 
 
@@ -445,7 +446,7 @@ def _check_cell(covers: list[tuple[Range, _Part]], where: str, total: Range) -> 
     for (a, b), part in sorted(covers, key=lambda cover: cover[0]):
         if previous is not None and a < at:
             raise UsageError(f"{previous[0]} and {part[0]} both hold sample {a} of {where}; leave one of them out")
-        if previous is not None and previous is not part and part[1].adaptive:
+        if previous is not None and previous is not part and part[1].adaptive and not part[1].blocks:
             raise UsageError(f"{previous[0]} and {part[0]} share {where}, but adaptive samples cannot be split")
         if a > at and not missing:
             missing = f"samples {at}:{a} of {where} are in none of the files"

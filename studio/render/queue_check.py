@@ -61,6 +61,13 @@ def check_export(
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
 
+def movie_findings(
+    scene: Scene, settings: ExportSettings, names: Names, project: Path | str | None = None
+) -> tuple[Finding, ...]:
+    """What is to be said of a movie and its texts, whoever renders its frames."""
+    return (*_format(scene, settings, project), *_texts(settings, names))
+
+
 def _findings(
     scene: Scene, settings: ExportSettings, project: Path | str | None, queue: Path | None
 ) -> Iterator[Finding]:

@@ -5,9 +5,8 @@ worker's film of each round is added to the session's. So the session always hol
 round: a worker that dies costs that round and is replaced once, and whoever interrupts a render gets a film that can
 be written, resumed and merged. Because films add up exactly, none of this shows in the picture.
 
-Adaptive sampling is decided here, for each block of 8 x 8 pixels aligned to the whole image, by that block's own
-samples at the end of each round. A block that is finished is never looked at again, hence the film alone says where a
-render stands: its unfinished blocks are those with the most samples.
+Adaptive sampling is decided here at the end of each round (`studio.render.adaptive`), by the film alone, which hence
+says where a render stands: its unfinished blocks are those with the most samples.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from studio import errors
 from studio.errors import DeviceFault, OutOfDeviceMemory, StudioError
+from studio.render.adaptive import noisy_blocks, per_pixel, round_end, round_start
 from studio.render.device import DeviceInfo, cache_folder, candidates, system_memory
 from studio.render.film import Array, Crop, Film, Layout, plan_layout, scene_exponent, scene_glare
 from studio.render.layer_plan import LayerPlan, strips
@@ -53,8 +53,6 @@ from studio.render.settings import RenderSettings, shared_settings
 from studio.render.transfer import Block, ScenePacker, film_buffers
 from studio.scene.flat import FlatScene
 
-FIRST_ROUND = 16  # samples; later rounds end at its doubles
-BLOCK_PX = 8  # side of the blocks that adaptive sampling decides about
 INTERRUPTED, OUT_OF_TIME = "interrupted", "time"
 _POLL_S = 0.05
 _PATIENCE_S = 12.0  # with a worker that is to end by itself
@@ -203,6 +201,7 @@ class RenderSession:
         due: Callable[[], bool] = lambda: False,
         look: Callable[[Film], None] = lambda film: None,
         layers: LayerSink | None = None,
+        only: NDArray[np.bool_] | None = None,
     ) -> FrameResult:
         """Render `settings.samples` samples of a frame, or go on with a `film` that has some of them.
 
@@ -212,12 +211,13 @@ class RenderSession:
         finished, `look` gets the film as it is, and rendering goes on: nothing has to be prepared again.
         With `layers` the frame is made strip by strip, all samples of one and then the next; a strip counts when it is
         whole and its layers were taken, so `stop` gives up the one at work, and of `film` only those strips are kept
-        whose layers are there.
+        whose layers are there. With `only`, (height, width) of the crop, those pixels get all samples and the others
+        none: whoever sees more of the frame than this render has decided (`studio.farm.rounds`).
         Raises `DeviceFault` when the worker dies twice,
         `OutOfDeviceMemory`, or whatever `StudioError` the worker met.
         """
         layout = layout_of(flat, settings)
-        work = _Frame(flat, following, settings, layout, film or Film.of(layout), stop, progress, due)
+        work = _Frame(flat, following, settings, layout, film or Film.of(layout), stop, progress, due, only)
         if self._gone:
             self._start()
         info = self.info
@@ -473,9 +473,11 @@ class _Frame:
         stop: StopReason,
         progress: Callable[[FrameProgress], None],
         due: Callable[[], bool],
+        only: NDArray[np.bool_] | None = None,
     ) -> None:
         self.flat, self.following, self.settings, self.layout = flat, following, settings, layout
         self.film, self.stop, self.progress, self.due = film, stop, progress, due
+        self.only = only
         self.stopped = ""
         self.seconds: dict[str, float] = {"build": 0.0, "render": 0.0}
         self.rays = self.peak_bytes = 0
@@ -488,15 +490,12 @@ class _Frame:
         done = int(self.film.counts.max(initial=0))
         if done >= self.settings.samples:
             return None
-        ends = FIRST_ROUND
-        while ends <= done:
-            ends *= 2
-        count = min(ends, self.settings.samples) - done
-        if self.settings.error <= 0 or done == 0:
+        count = round_end(done, self.settings.samples) - done
+        if self.only is None and (self.settings.error <= 0 or done == 0):
             return done, count, None
-        active = self.film.counts == done
-        if done * 2 == ends:  # a round has just ended: decide
-            active &= _per_pixel(self.film.error(BLOCK_PX) > self.settings.error, self.layout)
+        active = self.film.counts == done if self.only is None else self.only
+        if self.only is None and done == round_start(done):  # a round has just ended: decide
+            active &= per_pixel(noisy_blocks(self.film, self.settings.error), self.layout.crop)
         if active.all():
             return done, count, None
         pixels = crop_pixels(self.layout)[active.ravel()]
@@ -530,14 +529,6 @@ class _Frame:
 
 def _area(crop: Crop) -> int:
     return (crop[2] - crop[0]) * (crop[3] - crop[1])
-
-
-def _per_pixel(blocks: NDArray[np.bool_], layout: Layout) -> NDArray[np.bool_]:
-    """A value of each aligned block that a crop touches -> of each pixel of the crop."""
-    x0, y0, x1, y1 = layout.crop
-    rows = np.arange(y0, y1) // BLOCK_PX - y0 // BLOCK_PX
-    columns = np.arange(x0, x1) // BLOCK_PX - x0 // BLOCK_PX
-    return blocks[np.ix_(rows, columns)]
 
 
 def fault_of(event: Failed) -> StudioError:

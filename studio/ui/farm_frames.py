@@ -75,7 +75,7 @@ class FrameModel(QAbstractListModel):
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             lines = [
                 tr("Frame {frame}", frame=f"{frame.frame:g}"),
-                tr(words.MARKS[frame.mark]),
+                words.mark_text(frame),
                 tr("{done} of {total} samples", done=f"{frame.done:,}", total=f"{frame.samples:,}"),
                 ", ".join(frame.nodes),
                 str(frame.path) if frame.path is not None and frame.mark in ("here", "missing") else "",

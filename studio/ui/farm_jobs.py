@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractItemModel,
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRect,
-    QSize,
-    QSortFilterProxyModel,
-    Qt,
-)
+from PySide6.QtCore import QAbstractItemModel, QRect, QSize, QSortFilterProxyModel, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
@@ -23,7 +14,8 @@ from studio.commands.registry import N_
 from studio.farm.seen.states import JobState
 from studio.ui import farm_words as words
 from studio.ui import theme
-from studio.ui.i18n import tr, translated
+from studio.ui.i18n import tr
+from studio.ui.record_model import RIGHT, Index, RecordModel
 
 COLUMNS = (
     N_("Job"),
@@ -36,16 +28,24 @@ COLUMNS = (
     N_("Age"),
 )
 NAME, STATE, PROGRESS, LEFT, COST, PRIORITY, ENGINE, AGE = range(len(COLUMNS))
+_NUMBERS = (LEFT, COST, PRIORITY, AGE)
 SPARE = (AGE, ENGINE)  # columns that go first where there is no room
 _WIDTHS = (144, 92, 118, 64, 96, 54, 56, 58)
 JOB = Qt.ItemDataRole.UserRole
 SORT = Qt.ItemDataRole.UserRole + 1
-_NOWHERE = QModelIndex()
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _MOST = 1e9  # of a cap
-Index = QModelIndex | QPersistentModelIndex
 Key = tuple[str, str]  # store and job
-_RANKS = {"failed": 0, "lost": 0, "capped": 1, "alone": 2, "running": 3, "draining": 4, "waiting": 5, "paused": 6}
+_RANKS = {
+    "failed": 0,
+    "lost": 0,
+    "capped": 1,
+    "alone": 2,
+    "running": 3,
+    "draining": 4,
+    "making": 4,
+    "waiting": 5,
+    "paused": 6,
+}
 
 
 def widths() -> list[int]:
@@ -58,62 +58,22 @@ def key_of(job: JobState) -> Key:
     return job.place, job.id
 
 
-class JobModel(QAbstractTableModel):
-    """Jobs as they were told. Rows are added, removed and changed one by one, so that selections stay."""
+class JobModel(RecordModel):
+    """Jobs as they were told."""
 
     def __init__(self, change: Callable[[JobState, str, int], None] | None = None) -> None:
-        super().__init__()
-        self.jobs: list[JobState] = []
+        super().__init__(COLUMNS, key_of, right=_NUMBERS)
         self._change = change or (lambda job, what, value: None)
-        translated(self.relabel)
 
-    def relabel(self) -> None:
-        """Say the headings and states again."""
-        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(COLUMNS) - 1)
-        if self.jobs:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self.jobs) - 1, len(COLUMNS) - 1))
-
-    def take(self, jobs: Sequence[JobState]) -> None:
-        """Show these jobs."""
-        wanted = {key_of(job): job for job in jobs}
-        for row in range(len(self.jobs) - 1, -1, -1):
-            if key_of(self.jobs[row]) not in wanted:
-                self.beginRemoveRows(QModelIndex(), row, row)
-                del self.jobs[row]
-                self.endRemoveRows()
-        for row, old in enumerate(self.jobs):
-            new = wanted.pop(key_of(old))
-            if new != old:
-                self.jobs[row] = new
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
-        if wanted:
-            first = len(self.jobs)
-            self.beginInsertRows(QModelIndex(), first, first + len(wanted) - 1)
-            self.jobs.extend(wanted.values())
-            self.endInsertRows()
+    @property
+    def jobs(self) -> list[JobState]:
+        """The jobs that are shown."""
+        return self.records
 
     def tick(self) -> None:
         """A while has passed: ages are others."""
         if self.jobs:
             self.dataChanged.emit(self.index(0, AGE), self.index(len(self.jobs) - 1, AGE))
-
-    def rowCount(self, parent: Index = _NOWHERE) -> int:
-        """Jobs."""
-        return 0 if parent.isValid() else len(self.jobs)
-
-    def columnCount(self, parent: Index = _NOWHERE) -> int:
-        """What is shown of a job."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Headings."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return tr(COLUMNS[section])
-        if role == Qt.ItemDataRole.TextAlignmentRole and section in (LEFT, COST, PRIORITY, AGE):
-            return _RIGHT
-        return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Priority and cap of a job that is not over can be edited."""
@@ -139,8 +99,8 @@ class JobModel(QAbstractTableModel):
             return job.cap_micros / words.MILLION
         if role == Qt.ItemDataRole.DecorationRole and column == STATE:
             return words.state_icon(words.state_of(job))
-        if role == Qt.ItemDataRole.TextAlignmentRole and column in (LEFT, COST, PRIORITY, AGE):
-            return _RIGHT
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in _NUMBERS:
+            return RIGHT
         if role == Qt.ItemDataRole.ToolTipRole:
             return _tip(job, column)
         if role == Qt.ItemDataRole.ForegroundRole and job.standing.state == "cancelled":
@@ -169,6 +129,8 @@ def _text(job: JobState, column: int) -> str:
         case 1:
             return words.state_text(words.state_of(job))
         case 2:
+            if job.movie == "making":
+                return f"{job.encoded} / {stands.frames}"
             return f"{_percent(job)} · {stands.frames_done} / {stands.frames}"
         case 3:
             return words.left(job)
@@ -242,7 +204,7 @@ class JobFilter(QSortFilterProxyModel):
         """Whether a job is shown."""
         source = self.sourceModel()
         job: JobState = source.data(source.index(row, 0), JOB)
-        if self._going and job.over:
+        if self._going and job.over and job.movie != "making":
             return False
         held = " ".join((job.standing.name, job.id, job.place, job.owner, job.engine, _text(job, STATE))).lower()
         return all(part in held for part in self._wanted.split())
@@ -257,7 +219,7 @@ class JobFilter(QSortFilterProxyModel):
 
 
 class ProgressDelegate(QStyledItemDelegate):
-    """Samples as a bar with its text, whole frames as a brighter line below it."""
+    """Samples as a bar with its text, whole frames as a brighter line below it; of a movie that is made its frames."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """The cell without its text, the bars, the text on them."""
@@ -273,11 +235,13 @@ class ProgressDelegate(QStyledItemDelegate):
         bar.moveTop(rect.center().y() - bar.height() // 2)
         painter.fillRect(bar, theme.color("pressed"))
         over = job.standing.state in ("cancelled", "failed")
-        fill = "raised" if over or job.share >= 1.0 else "accent_dim"
-        painter.fillRect(QRect(bar.x(), bar.y(), round(bar.width() * job.share), bar.height()), theme.color(fill))
-        frames = job.standing.frames_done / max(job.standing.frames, 1)
+        share, frames = job.share, job.standing.frames_done / max(job.standing.frames, 1)
+        if job.movie == "making":
+            share = frames = min(job.encoded / max(job.standing.frames, 1), 0.99)
+        fill = "raised" if over or share >= 1.0 else "accent_dim"
+        painter.fillRect(QRect(bar.x(), bar.y(), round(bar.width() * share), bar.height()), theme.color(fill))
         line = QRect(bar.x(), bar.bottom() - theme.size(2) + 1, round(bar.width() * frames), theme.size(2))
-        painter.fillRect(line, theme.color("good" if job.share >= 1.0 else "accent" if not over else "dim"))
+        painter.fillRect(line, theme.color("good" if share >= 1.0 else "accent" if not over else "dim"))
         painter.setPen(theme.color("text"))
         room = bar.adjusted(theme.size(5), 0, -theme.size(3), -theme.size(1))
         text = option.fontMetrics.elidedText(index.data(), Qt.TextElideMode.ElideRight, room.width())

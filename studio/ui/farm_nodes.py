@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import Qt
 
 from studio.commands.registry import N_
 from studio.farm.seen.states import NodeState
 from studio.ui import farm_words as words
 from studio.ui import theme
 from studio.ui.farm_log import frame_of
-from studio.ui.i18n import tr, translated
+from studio.ui.i18n import tr
 from studio.ui.queue_model import duration
+from studio.ui.record_model import RIGHT, Index, RecordModel
 
 COLUMNS = (
     N_("Node"),
@@ -44,47 +45,24 @@ _ICONS = {
     "": ("close", "dim"),
 }
 _NUMBERS = (SPEED, RATE, UNITS, BUSY, FAULTS)
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _SLOW = 0.5  # of what was promised
-_NOWHERE = QModelIndex()
-Index = QModelIndex | QPersistentModelIndex
 
 
-class NodeModel(QAbstractTableModel):
-    """Nodes by their ids. Those that changed change their rows alone; they come and go without a reset."""
+class NodeModel(RecordModel):
+    """Nodes by their ids."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.nodes: list[NodeState] = []
+        super().__init__(COLUMNS, lambda node: node.id, right=_NUMBERS, help=_HELP)
         self._by, self._falls = NAME, False
-        translated(self.relabel)
 
-    def relabel(self) -> None:
-        """Say the headings and states again."""
-        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(COLUMNS) - 1)
-        if self.nodes:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self.nodes) - 1, len(COLUMNS) - 1))
+    @property
+    def nodes(self) -> list[NodeState]:
+        """The nodes that are shown."""
+        return self.records
 
-    def take(self, nodes: Sequence[NodeState]) -> None:
-        """Show these nodes."""
-        wanted = {node.id: node for node in nodes}
-        for first, last in reversed(_runs([i for i, node in enumerate(self.nodes) if node.id not in wanted])):
-            self.beginRemoveRows(QModelIndex(), first, last)
-            del self.nodes[first : last + 1]
-            self.endRemoveRows()
-        changed = []
-        for row, old in enumerate(self.nodes):
-            new = wanted.pop(old.id)
-            if new != old:
-                self.nodes[row] = new
-                changed.append(row)
-        for first, last in _runs(changed):
-            self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
-        if wanted:
-            first = len(self.nodes)
-            self.beginInsertRows(QModelIndex(), first, first + len(wanted) - 1)
-            self.nodes.extend(wanted.values())
-            self.endInsertRows()
+    def take(self, records: Sequence[NodeState]) -> None:
+        """Show these nodes, in their order."""
+        super().take(records)
         self._arrange()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
@@ -100,31 +78,11 @@ class NodeModel(QAbstractTableModel):
         self.layoutAboutToBeChanged.emit()
         held = self.persistentIndexList()
         ids = [self.nodes[index.row()].id for index in held]
-        self.nodes = after
+        self.records = after
         rows = {node.id: row for row, node in enumerate(after)}
         moved = [self.index(rows[id_], index.column()) for index, id_ in zip(held, ids, strict=True)]
         self.changePersistentIndexList(held, moved)
         self.layoutChanged.emit()
-
-    def rowCount(self, parent: Index = _NOWHERE) -> int:
-        """Nodes."""
-        return 0 if parent.isValid() else len(self.nodes)
-
-    def columnCount(self, parent: Index = _NOWHERE) -> int:
-        """What is shown of a node."""
-        return 0 if parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Headings."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return tr(COLUMNS[section])
-        if role == Qt.ItemDataRole.ToolTipRole and section in _HELP:
-            return tr(_HELP[section])
-        if role == Qt.ItemDataRole.TextAlignmentRole and section in _NUMBERS:
-            return _RIGHT
-        return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Texts, signs and what to sort by."""
@@ -136,7 +94,7 @@ class NodeModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and column == STATE:
             return theme.icon(*_ICONS.get(_state(node), ("close", "dim")))
         if role == Qt.ItemDataRole.TextAlignmentRole and column in _NUMBERS:
-            return _RIGHT
+            return RIGHT
         if role == Qt.ItemDataRole.ForegroundRole:
             slow = column == SPEED and node.row is not None and node.row.speed < _SLOW * node.row.score
             if slow or (column == FAULTS and node.faults):
@@ -204,14 +162,3 @@ def _order(node: NodeState, column: int) -> Any:
             return row.trust if row is not None else 9
         case _:
             return _text(node, column).lower()
-
-
-def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:
-    """Rows that follow one another, as first and last."""
-    out: list[tuple[int, int]] = []
-    for row in rows:
-        if out and row == out[-1][1] + 1:
-            out[-1] = (out[-1][0], row)
-        else:
-            out.append((row, row))
-    return out

@@ -36,6 +36,7 @@ from studio.commands.registry import N_
 from studio.commands.studio import Studio
 from studio.farm.seen import known
 from studio.farm.seen.states import Detail, FrameState, JobState, StoreState
+from studio.render.export import MOVIES
 from studio.ui import bars, farm_jobs, theme
 from studio.ui import farm_words as words
 from studio.ui.farm_empty import EmptyPage
@@ -48,6 +49,7 @@ from studio.ui.farm_strip import FrameStrip
 from studio.ui.i18n import say, tr, translated
 from studio.ui.panel import Desk, panel
 from studio.ui.qt_events import claimed
+from studio.ui.table_choice import chosen_in, current_in
 
 _TICK_MS = 20_000  # after which ages are others
 _NARROW, _SMALLEST_NAME = 760, 90
@@ -284,14 +286,13 @@ class FarmPanel(QWidget):
     @property
     def current(self) -> JobState | None:
         """The job whose frames, nodes, log and books are shown."""
-        index = self.table.currentIndex()
-        found: JobState | None = index.data(JOB) if index.isValid() else None
+        found: JobState | None = current_in(self.table, JOB)
         return found
 
     @property
     def chosen(self) -> list[JobState]:
         """The selected jobs."""
-        return [index.data(JOB) for index in self.table.selectionModel().selectedRows()]
+        return chosen_in(self.table, JOB)
 
     def show_job(self, place: str, id_: str) -> None:
         """Choose a job."""
@@ -405,13 +406,16 @@ class FarmPanel(QWidget):
                 self._studio.attempt("farm.cancel", job=job.id, place=_place(job))
 
     def fetch(self) -> None:
-        """Bring the pictures of the selected jobs home now; asks where, when this machine does not know."""
+        """Bring the pictures of the selected jobs home now, and make the movie of those that want one; asks where, when
+        this machine does not know."""
         for job in self.chosen:
             output: Path | None = None
             if not job.output:
                 suggestion = f"~/Myriad/{job.standing.name or job.id}.####.exr"
                 output = self._studio.face.ask_save(
-                    N_("Where the pictures go"), str(Path(suggestion).expanduser()), (".exr", ".png", ".jpg", ".tif")
+                    N_("Where the pictures go"),
+                    str(Path(suggestion).expanduser()),
+                    (".exr", ".png", ".jpg", ".tif", *MOVIES),
                 )
                 if output is None:
                     continue

@@ -1,7 +1,7 @@
 """The strip of a job's frames, and the way from it: into the flipbook, to the folder, to the log.
 
 What the flipbook plays are the pictures that are here, and previews of the frames that are not; its reel grows while
-one looks at it.
+one looks at it. Of a job that became a movie it plays that.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ class FrameStrip(QListView):
         self._feed(self._detail, fresh=True, at=frame)
 
     def _feed(self, detail: Detail, *, fresh: bool, at: FrameState | None = None) -> None:
+        if self._job is not None and self._job.movie == "here":
+            self._play(Path(self._job.output), detail, fresh=fresh, at=at)
+            return
         files: dict[int, Path] = {}
         for frame in detail.frames:
             whole = frame.mark == "here" and frame.path is not None and frame.path.suffix.lower() in reel.STILLS
@@ -102,6 +105,19 @@ class FrameStrip(QListView):
             book.show_reel(shown, frame=round(at.frame) if at is not None else None)
         else:
             book.grow(shown)
+
+    def _play(self, movie: Path, detail: Detail, *, fresh: bool, at: FrameState | None) -> None:
+        """Play a movie, from a frame of the job on: those before its first are a slate's."""
+        book = self._desk.show_panel("flipbook") if fresh else self._desk.panel("flipbook")
+        if not isinstance(book, Flipbook):
+            return
+        before = [frame.frame for frame in detail.frames].index(at.frame) if at is not None else -1
+
+        def show(found: reel.Reel) -> None:
+            first = len(found.frames) - len(detail.frames) + 1
+            book.show_reel(found, frame=first + before if before >= 0 else None)
+
+        self._desk.bridge.run(lambda: reel.open_reel(movie), then=show, failed=self._desk.tell_fault)
 
     # --- files -------------------------------------------------------------------------------------------------------
     def reveal_frame(self, index: Index) -> None:

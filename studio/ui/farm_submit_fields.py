@@ -4,11 +4,8 @@ somebody counts money, tiles and nodes where our own coordinator deals, trust wh
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from studio.commands.registry import N_
 from studio.commands.studio import Studio
@@ -16,10 +13,10 @@ from studio.farm.asking import has_cap
 from studio.farm.engines.engine import engines
 from studio.farm.wish import LOCAL, STORE
 from studio.render.export import FORMATS
-from studio.scene.entities import Camera
 from studio.ui import bars
-from studio.ui.export_panel import SIZES, TOKENS
-from studio.ui.farm_submit_rows import PREFIX, Change, Rows, Shown, beside, tool, word
+from studio.ui.export_fields import ExportFields
+from studio.ui.farm_submit_rows import PREFIX, Rows, Shown
+from studio.ui.form_rows import Change, tool, word
 from studio.ui.i18n import say, tr
 from studio.ui.number_edit import Range
 from studio.ui.panel import Desk
@@ -78,48 +75,11 @@ class Fields:
         name = rows.line("name", N_("Name of the job"), change, lambda shown: shown.farm.name)
         rows.follow(lambda shown: name.setPlaceholderText(self._studio.scene.name or tr("The scene's name")))
         rows.row(N_("Job"), name)
-        frames = rows.line(
-            "frames",
-            N_("Frames"),
-            change,
-            lambda shown: shown.export.frames,
-            hint=N_("All, or 1-24,30x2"),
-        )
-        now = tool(
-            f"{PREFIX}-this-frame",
-            "pin",
-            N_("Only the current frame"),
-            lambda: change(frames=str(round(self._studio.frame))),
-        )
-        every = tool(f"{PREFIX}-all-frames", "reset", N_("All frames of the scene"), lambda: change(frames=""))
-        rows.row(N_("Frames"), beside("frames-row", frames, now, every, grows=frames))
-        camera = rows.menu("camera", N_("Camera"), (), change, lambda shown: shown.export.camera)
-
-        def cameras(shown: Shown) -> None:
-            found = [each for each in self._studio.scene.entities.values() if isinstance(each, Camera)]
-            items: list[tuple[str, object]] = [(N_("The scene's camera"), "")]
-            camera.fill([*items, *((bars.Given(each.name or each.id), each.id) for each in found)])
-            camera.choose(shown.export.camera)
-
-        rows.follow(cameras)
-        rows.row(N_("Camera"), camera)
-        sides = Range(lo=1.0, hi=65536.0, whole=True)
-        width = rows.number("width", N_("Width"), sides, change, lambda shown: shown.export.width)
-        height = rows.number("height", N_("Height"), sides, change, lambda shown: shown.export.height)
-        rows.row(N_("Size"), beside("size-row", width, word("x"), height))
-        usual = bars.Menu(f"{PREFIX}-sizes", N_("Usual sizes"), [(f"{w} x {h}", (w, h)) for w, h in SIZES])
-        usual.setPlaceholderText("–")
-        usual.setSizeAdjustPolicy(bars.Menu.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        usual.setMinimumContentsLength(8)
-        usual.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        usual.activated.connect(lambda: self._preset(usual))
-
-        def sized(shown: Shown) -> None:
-            size = (shown.export.width, shown.export.height)
-            usual.setCurrentIndex(SIZES.index(size) if size in SIZES else -1)
-
-        rows.follow(sized)
-        rows.row(N_("Usual sizes"), usual)
+        export: ExportFields[Shown] = ExportFields(self._studio, rows, change, lambda shown: shown.export)
+        frames = export.frames()
+        camera = export.camera()
+        width, _ = export.size()
+        export.usual_sizes(fills=True)
         samples = rows.number(
             "samples",
             N_("Samples"),
@@ -127,68 +87,33 @@ class Fields:
             change,
             lambda shown: shown.export.samples,
         )
-        rows.row(N_("Samples"), beside("samples-row", samples))
-        formats = [(kind.label, name) for name, kind in FORMATS.items() if not kind.movie]
+        rows.row(N_("Samples"), rows.beside("samples-row", samples))
+        noise = rows.number(
+            "error",
+            N_("Noise that may stay"),
+            Range(lo=0.0, hi=10.0, soft_hi=0.2),
+            change,
+            lambda shown: shown.export.error,
+        )
+        rows.row(N_("Noise target"), rows.beside("error-row", noise), lambda shown: shown.can.coordinated)
+        formats = [(kind.label, name) for name, kind in FORMATS.items()]
         form = rows.menu("format", N_("Format"), formats, change, lambda shown: shown.export.format)
-
-        def offered(shown: Shown) -> None:
-            own = FORMATS[shown.export.format]  # a movie that the export makes stays what it is, with its finding
-            form.fill([*formats, *([(own.label, shown.export.format)] if own.movie else [])])
-            form.choose(shown.export.format)
-
-        rows.follow(offered)
         rows.row(N_("Format"), form)
-        output = rows.line("output", N_("Name of the files"), change, lambda shown: shown.export.output)
-        tokens = QToolButton()
-        tokens.setObjectName(f"{PREFIX}-tokens")
-        tokens.setText("{ }")
-        tokens.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        say(tokens.setToolTip, N_("Insert a token"))
-        say(tokens.setAccessibleName, N_("Insert a token"))
-        tokens.clicked.connect(lambda: self._list_tokens(tokens, output))
-        browse = tool(f"{PREFIX}-browse", "folder", N_("Choose the folder and name…"), lambda: self._browse(output))
-        rows.row(N_("Files"), beside("output-row", output, tokens, browse, grows=output))
-        self.names = rows.text("names")
-        say(self.names.setAccessibleName, N_("Names of the files"))
-        rows.row("", self.names)
+        output = export.output(N_("Files"), N_("Name of the files"), asks=N_("Render to"))
+        self.show_names = export.show_names
+        told = rows.text("movie-told")
+        say(told.setText, N_("Made here of its frames, which wait beside it as EXRs."))
+        rows.row("", told, lambda shown: FORMATS[shown.export.format].movie)
         self.look = rows.text("look")
         self.look.setWordWrap(False)
         more = tool(f"{PREFIX}-export", "export", N_("Change the look and the layers in the export"), self._show_export)
         rows.follow(lambda shown: self.look.setText(_look_text(shown)))
-        rows.row(N_("Look"), beside("look-row", self.look, more, grows=self.look))
+        rows.row(N_("Look"), rows.beside("look-row", self.look, more, grows=self.look))
         self.by_name |= {"frames": frames, "camera": camera, "format": form, "output": output, "settings": samples}
-
-    def _preset(self, menu: bars.Menu) -> None:
-        width, height = menu.currentData()
-        self._change(width=width, height=height)
-
-    def _list_tokens(self, button: QToolButton, line: QLineEdit) -> None:
-        menu = QMenu(button)
-        menu.setObjectName(f"{PREFIX}-token-menu")
-        menu.aboutToHide.connect(menu.deleteLater)
-        for token, told in TOKENS.items():
-            action = menu.addAction(f"{{{token}}}   {tr(told)}")
-            action.setObjectName(f"{PREFIX}-token-{token}")
-            action.triggered.connect(lambda _=False, t=token: self._insert(line, t))
-        menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
-
-    def _insert(self, line: QLineEdit, token: str) -> None:
-        line.insert(f"{{{token}}}")
-        line.setModified(False)
-        self._change(output=line.text())
-
-    def _browse(self, line: QLineEdit) -> None:
-        found = self._studio.face.ask_save(tr("Render to"), line.text(), (".exr", ".png", ".jpg", ".tif"))
-        if found is not None:
-            self._change(output=str(found))
+        self.by_name["width"] = width
 
     def _show_export(self) -> None:
         self._desk.show_panel("export")
-
-    def show_names(self, names: Sequence[str]) -> None:
-        """The first and the last file as they will be called."""
-        self.names.setText("\n".join(dict.fromkeys(Path(name).name for name in names)))
-        self.names.setToolTip("\n".join(names))
 
     # --- where -------------------------------------------------------------------------------------------------------
     def _where(self) -> None:
@@ -228,10 +153,10 @@ class Fields:
             lambda shown: shown.wish.threads,
             width=44,
         )
-        rows.row(N_("Nodes"), beside("nodes-row", nodes), here)
+        rows.row(N_("Nodes"), rows.beside("nodes-row", nodes), here)
         share = word(N_("an equal share"))
         rows.follow(lambda shown: share.setVisible(shown.wish.threads == 0))
-        rows.row(N_("Cores each"), beside("threads-row", threads, share), here)
+        rows.row(N_("Cores each"), rows.beside("threads-row", threads, share), here)
         address = rows.line("address", N_("Address"), change, lambda shown: shown.wish.address)
         find = tool(f"{PREFIX}-find-address", "folder", N_("Choose the folder…"), lambda: self._folder("address"))
 
@@ -243,14 +168,14 @@ class Fields:
         rows.follow(addressed)
         rows.row(
             N_("Address"),
-            beside("address-row", address, find, grows=address),
+            rows.beside("address-row", address, find, grows=address),
             lambda shown: shown.wish.where not in (LOCAL, STORE),
         )
         shared = rows.line("folder", N_("Folder that the workers share"), change, lambda shown: shown.wish.folder)
         browse = tool(f"{PREFIX}-find-folder", "folder", N_("Choose the folder…"), lambda: self._folder("folder"))
         rows.row(
             N_("Shared folder"),
-            beside("folder-row", shared, browse, grows=shared),
+            rows.beside("folder-row", shared, browse, grows=shared),
             lambda shown: shown.wish.where == "flamenco",
         )
         store = rows.line("store", N_("Store"), change, lambda shown: shown.wish.store)
@@ -262,7 +187,7 @@ class Fields:
 
         rows.follow(stored)
         say(store.setToolTip, N_("Where jobs and what is rendered of them lie: a folder, or a bucket such as s3://…"))
-        rows.row(N_("Store"), beside("store-row", store, pick, grows=store))
+        rows.row(N_("Store"), rows.beside("store-row", store, pick, grows=store))
         columns = rows.number(
             "columns",
             N_("Columns that a frame is cut into"),
@@ -279,7 +204,7 @@ class Fields:
             lambda shown: shown.farm.rows,
             width=44,
         )
-        rows.row(N_("Tiles"), beside("tiles-row", columns, word("x"), cut), lambda shown: shown.can.coordinated)
+        rows.row(N_("Tiles"), rows.beside("tiles-row", columns, word("x"), cut), lambda shown: shown.can.coordinated)
         self.by_name |= {"address": address, "store": store, "tiles": columns, "folder": shared}
 
     def _folder(self, name: str) -> None:
@@ -331,12 +256,12 @@ class Fields:
             change,
             lambda shown: shown.farm.priority,
         )
-        rows.row(N_("Priority"), beside("priority-row", priority))
+        rows.row(N_("Priority"), rows.beside("priority-row", priority))
         prices = rows.line(
             "prices", N_("Price list"), change, lambda shown: shown.wish.prices, hint=N_("None: it costs nothing")
         )
         pick = tool(f"{PREFIX}-find-prices", "open", N_("Choose a price list…"), self._price_list)
-        rows.row(N_("Prices"), beside("prices-row", prices, pick, grows=prices))
+        rows.row(N_("Prices"), rows.beside("prices-row", prices, pick, grows=prices))
         cap = rows.number(
             "cap",
             N_("What it may cost at the most; 0: as much as it takes"),
@@ -347,7 +272,7 @@ class Fields:
         )
         self.currency = word("")
         self.currency.setObjectName(f"{PREFIX}-currency")
-        rows.row(N_("Cap"), beside("cap-row", cap, self.currency), self.has_cap)
+        rows.row(N_("Cap"), rows.beside("cap-row", cap, self.currency), self.has_cap)
         self.by_name |= {"prices": prices, "cap": cap}
 
     def _capped(self, *, coalesce: str = "", cap: float = 0.0) -> None:

@@ -21,8 +21,9 @@ from studio.farm.wish import FarmWish
 from studio.scene.scene import Scene
 from studio.ui import bars, theme
 from studio.ui.farm_submit_curve import WallCurve, time_text
-from studio.ui.farm_submit_rows import PREFIX, beside, word
+from studio.ui.farm_submit_rows import PREFIX
 from studio.ui.farm_submit_work import Errand, errands_of
+from studio.ui.form_rows import beside, word
 from studio.ui.i18n import say, tr, translated
 from studio.ui.number_edit import Range
 from studio.ui.panel import Desk
@@ -130,7 +131,9 @@ class QuoteBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, theme.size(8))
         layout.setSpacing(theme.size(5))
-        bar = beside("quote-row", self.button, self.stop_button, word(N_("on")), self.nodes, word(N_("nodes")))
+        bar = beside(
+            f"{PREFIX}-quote-row", self.button, self.stop_button, word(N_("on")), self.nodes, word(N_("nodes"))
+        )
         for widget in (bar, self.progress, self.state, self.figures, self.curve, self.left_out):
             layout.addWidget(widget)
         layout.addWidget(self.cap_button, 0, Qt.AlignmentFlag.AlignLeft)

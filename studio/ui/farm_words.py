@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from PySide6.QtGui import QIcon
 
 from studio.commands.registry import N_
 from studio.farm.model import Event
 from studio.farm.seen import known
-from studio.farm.seen.states import JobState, News
+from studio.farm.seen.states import FrameState, JobState, News
 from studio.farm.wish import LOCAL
+from studio.render.export import is_movie
 from studio.ui import theme
 from studio.ui.i18n import tr
 from studio.ui.queue_model import duration
@@ -22,6 +24,7 @@ STATES = {
     "alone": N_("No nodes"),
     "paused": N_("Paused"),
     "draining": N_("Finishing"),
+    "making": N_("Encoding"),
     "done": N_("Done"),
     "failed": N_("Failed"),
     "lost": N_("Lost"),
@@ -34,6 +37,7 @@ _STATE_ICONS = {
     "alone": ("notice-warning", "warning"),
     "paused": ("pause", "warning"),
     "draining": ("pause", "accent"),
+    "making": ("play", "accent"),
     "done": ("check", "good"),
     "failed": ("notice-error", "error"),
     "lost": ("notice-error", "error"),
@@ -54,6 +58,10 @@ MARK_ICONS = {
     "here": ("check", "good"),
     "missing": ("missing", "warning"),
 }
+_MOVIE_MARKS = {
+    "here": N_("It is in the movie"),
+    "missing": N_("Its movie was moved or removed; fetch it again"),
+}
 TRUSTS = (N_("This machine"), N_("Studio"), N_("Contracted"), N_("Public"))
 NODE_STATES = {
     "idle": N_("Idle"),
@@ -65,6 +73,8 @@ NODE_STATES = {
 _EVENTS = {
     "submitted": N_("Taken up"),
     "extended": N_("More samples asked for"),
+    "sufficed": N_("As good as asked for"),
+    "rewound": N_("Decided anew what needs more samples"),
     "leased": N_("Unit begun"),
     "adopted": N_("Unit goes on under a new coordinator"),
     "cut": N_("Rest of the unit given to another node"),
@@ -98,7 +108,10 @@ KINDS = (
 
 
 def state_of(job: JobState) -> str:
-    """The state that is shown: a job that wants nodes and has none is "alone"."""
+    """The state that is shown: a job that wants nodes and has none is "alone", one whose frames become its movie is
+    "making"."""
+    if job.movie == "making":
+        return "making"
     return "alone" if job.alone else job.standing.state
 
 
@@ -110,6 +123,12 @@ def state_text(state: str) -> str:
 def state_icon(state: str) -> QIcon:
     """The sign of a state; its colour is not all that tells it."""
     return theme.icon(*_STATE_ICONS.get(state, ("pause", "dim")))
+
+
+def mark_text(frame: FrameState) -> str:
+    """How a frame stands, and where it is: in a picture of its own or in a movie."""
+    movie = frame.path is not None and is_movie(frame.path)
+    return tr(_MOVIE_MARKS[frame.mark] if movie and frame.mark in _MOVIE_MARKS else MARKS[frame.mark])
 
 
 def is_fault(event: Event) -> bool:
@@ -201,6 +220,10 @@ def reason(job: JobState) -> str:
     told = job.fault or job.standing.why
     if told:
         return told[:1].upper() + told[1:]
+    if job.movie == "making":
+        return tr("Making the movie: {done} of {total} frames.", done=job.encoded, total=job.standing.frames)
+    if job.movie == "missing":
+        return tr("{name} was moved or removed. Fetch now makes it again.", name=Path(job.output).name)
     if state_of(job) == "alone":
         if job.engine == LOCAL or job.place == known.own_store():
             return tr("Nobody works at this store now. Go on with the job, and this machine starts its nodes.")
@@ -214,6 +237,10 @@ def news_text(news: News) -> tuple[str, str]:
     """What became of a job, as a sentence and the kind of its notice."""
     job = news.job
     match news.what:
+        case "done" if news.output and is_movie(Path(news.output)):
+            return tr("{name} is made: {count} frames.", name=Path(news.output).name, count=job.frames), "info"
+        case "unmade":
+            return tr("{name} is rendered, and its movie cannot be made: {why}", name=job.name, why=news.fault), "error"
         case "done" if news.output:
             return tr("{name} is rendered: {count} frames.", name=job.name, count=job.frames), "info"
         case "done":

@@ -39,6 +39,7 @@ from studio.ui.flipbook import Flipbook
 from studio.ui.i18n import say, tr, translated
 from studio.ui.panel import Desk, panel
 from studio.ui.queue_model import JOB, PROGRESS, SHARE, FrameModel, JobModel, state_text
+from studio.ui.table_choice import chosen_in, current_in
 
 POLL_MS = 400
 
@@ -198,14 +199,13 @@ class QueuePanel(QWidget):
     @property
     def current(self) -> JobState | None:
         """The job whose frames are shown."""
-        index = self.table.currentIndex()
-        found: JobState | None = index.data(JOB) if index.isValid() else None
+        found: JobState | None = current_in(self.table, JOB)
         return found
 
     @property
     def chosen(self) -> list[JobState]:
         """The selected jobs."""
-        return [index.data(JOB) for index in self.table.selectionModel().selectedRows()]
+        return chosen_in(self.table, JOB)
 
     def _chosen(self) -> None:
         self._read_job()

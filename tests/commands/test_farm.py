@@ -213,6 +213,23 @@ def test_pictures_are_fetched_where_they_were_to_go_and_their_folder_is_shown(
     assert isinstance(studio.face, Headless) and studio.face.revealed == [tmp_path / "out"]
 
 
+def test_a_movie_is_fetched_when_its_frames_are_there_and_its_folder_is_shown(
+    studio: Studio, store: Store, job: RenderJob, tmp_path: Path
+) -> None:
+    pytest.importorskip("av", reason="movies need PyAV")
+    output = tmp_path / "out" / "shot.mp4"
+    studio.run("farm.fetch", job=job.spec.id, output=str(output))
+    assert said(studio)[-1] == "0 pictures were fetched."
+    studio.run("farm.reveal", job=job.spec.id)
+    assert isinstance(studio.face, Headless) and studio.face.revealed == [tmp_path / "out"]
+    deliver_all(store, job, tmp_path)
+    studio.run("farm.fetch", job=job.spec.id)
+    assert said(studio)[-1] == "shot.mp4 is made: 2 frames." and output.is_file()
+    before = output.stat().st_mtime_ns
+    studio.run("farm.fetch", job=job.spec.id)
+    assert said(studio)[-1] == "shot.mp4 is made: 2 frames." and output.stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel", "priority", "cap", "fetch", "reveal"])
 def test_a_command_says_that_it_needs_a_job_and_which_there_is_not(studio: Studio, store: Store, command: str) -> None:
     with pytest.raises(UsageError, match="say which job"):

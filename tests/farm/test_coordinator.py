@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from studio.errors import UsageError
 from studio.farm.coordinator import Coordinator
-from studio.farm.model import Event, JobSpec, Lease, Needs, NodeInfo, Piece, Range, Report, Result, Usage
+from studio.farm.model import Event, JobSpec, Lease, Needs, NodeInfo, Piece, Range, Report, Result, Round, Usage
 from studio.farm.policy import Policy
 
 GIB = 1 << 30
@@ -340,7 +340,7 @@ def test_more_samples_wake_a_job_that_is_done() -> None:
     farm.node("a")
     farm.deliver(farm.ask("a"))
     assert farm.c.status("j").state == "done"
-    farm.c.extend("j", 0, 30)
+    farm.c.extend("j", 0, Round(samples=30), cost=1.0)
     assert farm.ask("a").range[0] == 10 and farm.c.status("j").total == 30
 
 

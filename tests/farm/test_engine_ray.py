@@ -1,5 +1,9 @@
 """A real Ray cluster on loopback: kills of processes, actors and machines, a machine that hangs, a node that is slow,
-and the same bits as one process."""
+and the same bits as one process.
+
+A cluster and a node take seconds to begin, and nothing else is worth waiting for, so one job goes through all of it: it
+is struck while the cluster is small, cancelled, and goes on to its end with what is left.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +22,15 @@ import pytest
 
 from studio.errors import UsageError
 from studio.farm.engines.engine import Ref, again, progress
+from studio.farm.engines.ray_house import node_name
 from studio.farm.engines.ray_jobs import DriverOrder, RayJobs
-from studio.farm.jobs import RenderJob
+from studio.farm.jobs import RenderJob, claimed
+from studio.farm.model import Needs
 from studio.farm.orders import wished_of
 from studio.farm.policy import Policy
 from studio.farm.session import log_of
 from studio.farm.store import open_store
-from tests.farm.engine_jobs import alone, in_store, job_in, project_in
+from tests.farm.engine_jobs import alone, in_store, job_in, job_of, project_in
 from tests.farm.ray_cluster import RayCluster, command
 
 pytestmark = [
@@ -33,38 +39,16 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed (farm extra)"),
     pytest.mark.skipif(sys.platform != "linux", reason="the cluster of the tests finds its processes in /proc"),
 ]
-POLICY = Policy(longest_s=2.0, tail_s=0.3, first_s=0.5, report_s=0.3, lease_s=8.0, steal_s=0.5)
-SAMPLES = 600
-SLOWDOWN = 20.0  # nodes rest most of the time, so that no job is over before it has been struck, on any machine
+POLICY = Policy(longest_s=2.0, tail_s=0.3, first_s=0.5, report_s=0.3, lease_s=5.0, steal_s=0.5)
+SAMPLES = 3000
+SLOWDOWN = 100.0  # nodes rest most of the time, so that no job is over before it has been struck, on any machine
+WORK, KEEPER, COORDINATOR = "studio.farm.work", "ray::NodeKeeper", "ray::Coordinator"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    with RayCluster() as made:
-        made.add()
-        made.add()
+    with RayCluster(machines=2) as made:
         yield made
-
-
-@pytest.fixture
-def engine(cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RayJobs:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", cluster.token)
-    return engine_at(cluster, tmp_path, slowdown=SLOWDOWN)
-
-
-def engine_at(cluster: RayCluster, folder: Path, *, slowdown: float) -> RayJobs:
-    order = DriverOrder(
-        store="",
-        job="",
-        device="cpu",
-        checkpoint_s=0.05,
-        cache=str(folder / "cache"),
-        policy=POLICY,
-        slowdown=slowdown,
-    )
-    made = RayJobs(cluster.url, python=sys.executable, order=order)
-    wait_until(lambda: not any("answer" in fault for fault in made.check(_any_job())), engine=None)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -72,103 +56,140 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project_in(tmp_path_factory.mktemp("ray"))
 
 
-@pytest.fixture
-def job(tmp_path: Path, project: Path) -> RenderJob:
-    return job_in(tmp_path / "store", project, samples=SAMPLES)
-
-
 @pytest.fixture(scope="module")
-def bits(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What one process makes of the job."""
+def bits(cluster: RayCluster, project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What one process makes of the job, while the cluster begins."""
     return alone(project, job_in(tmp_path_factory.mktemp("alone"), project, samples=SAMPLES))
 
 
-def _any_job() -> RenderJob:
-    from tests.farm.engine_jobs import job_of
+@pytest.fixture
+def job(tmp_path: Path, project: Path) -> RenderJob:
+    """A job that rented machines may see, so that the coordinator checks what they deliver."""
+    made = job_in(tmp_path / "store", project, samples=SAMPLES)
+    return msgspec.structs.replace(made, spec=msgspec.structs.replace(made.spec, needs=Needs(trust=2)))
 
-    return job_of("0" * 64)
+
+def engine_at(cluster: RayCluster, folder: Path, *, slowdown: float) -> RayJobs:
+    order = DriverOrder(
+        store="",
+        job="",
+        device="cpu",
+        checkpoint_s=0.01,
+        cache=str(folder / "cache"),
+        policy=POLICY,
+        slowdown=slowdown,
+    )
+    made = RayJobs(cluster.url, python=sys.executable, order=order)
+    wait_until(lambda: not any("answer" in fault for fault in made.check(job_of("0" * 64))))
+    return made
 
 
-def wait_until(what: Callable[[], object], *, engine: tuple[RayJobs, Ref] | None, seconds: float = 400.0) -> None:
+def wait_until(what: Callable[[], object], told: Callable[[], str] = str, *, seconds: float = 400.0) -> None:
+    """Wait for something; `told` says what was seen of it when it does not come."""
     until = time.monotonic() + seconds
     while not what():
         if time.monotonic() > until:
-            said = engine[0].logs(engine[1]).text if engine is not None else ""
-            pytest.fail(f"it takes too long: {said}")
+            pytest.fail(f"it takes too long: {told()}")
         time.sleep(0.1)
 
 
-def kill_one(cluster: RayCluster, word: str, at: tuple[RayJobs, Ref]) -> None:
-    """Kill the first process with a word in its command, once there is one."""
-    wait_until(lambda: cluster.pids(word), engine=at)
-    os.kill(cluster.pids(word)[0], signal.SIGKILL)
+class Run:
+    """A job at work on a cluster."""
+
+    def __init__(self, engine: RayJobs, ref: Ref) -> None:
+        self.engine, self.ref, self.store = engine, ref, open_store(ref.store)
+
+    def until(self, what: Callable[[], object]) -> None:
+        wait_until(what, lambda: self.engine.logs(self.ref).text)
+
+    def ends(self, state: str) -> None:
+        self.until(lambda: self.engine.status(self.ref).state in ("done", "failed", "cancelled"))
+        assert self.engine.status(self.ref).state == state, self.engine.logs(self.ref).text
+
+    @property
+    def done(self) -> int:
+        return progress(self.store, self.ref.job)[0]
+
+    def meanwhile(self, what: Callable[[], object]) -> None:
+        """Wait for something that must come before the job is over."""
+
+        def comes() -> bool:
+            come = bool(what())
+            assert self.done < SAMPLES, f"it was over before the last blow: {self.engine.logs(self.ref).text}"
+            return come
+
+        self.until(comes)
+
+    def goes_on(self) -> None:
+        before = self.done
+        self.meanwhile(lambda: self.done > before)
+
+    def counts(self, job: RenderJob, node: str) -> int:
+        """How many parts of a node count."""
+        return sum(result.node == node for result in claimed(self.store, job).get(0, []))
+
+    def delivers(self, job: RenderJob, *nodes: str) -> None:
+        """Wait until each of the nodes has delivered something more."""
+        before = {node: self.counts(job, node) for node in nodes}
+        self.meanwhile(lambda: all(self.counts(job, node) > count for node, count in before.items()))
+
+    def did(self, node: str, *kinds: str) -> bool:
+        return any(event.node == node and event.kind in kinds for event in log_of(self.store, self.ref.job))
 
 
-def test_kills_of_processes_actors_and_machines_change_no_bit(
-    cluster: RayCluster, engine: RayJobs, job: RenderJob, bits: list[str], tmp_path: Path
+def test_whatever_is_killed_hangs_or_is_slow_costs_nothing_but_time(
+    cluster: RayCluster, bits: list[str], job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / "store"
+    monkeypatch.setenv("RAY_AUTH_TOKEN", cluster.token)
+    engine, place = engine_at(cluster, tmp_path, slowdown=SLOWDOWN), tmp_path / "store"
     ref = engine.submit(job, str(place), "room-1")
     assert engine.submit(job, str(place), "room-1") == ref
-    store, at = open_store(place), (engine, ref)
+    run = Run(engine, ref)
+    hung, struck = (node_name(cluster.name(machine), 0) for machine in (0, 1))
+    run.delivers(job, hung, struck)
 
-    def goes_on() -> None:
-        before = progress(store, "room-1")[0]
-        wait_until(lambda: progress(store, "room-1")[0] > before, engine=at)
+    kill_one(cluster, 1, WORK)
+    run.goes_on()
+    kill_one(cluster, 1, KEEPER)
+    run.goes_on()
+    os.kill(cluster.pids(COORDINATOR)[0], signal.SIGKILL)
+    late = cluster.add(devices=2)
+    run.delivers(job, struck)
 
-    goes_on()
-    kill_one(cluster, "studio.farm.work", at)
-    kill_one(cluster, "ray::NodeKeeper", at)
-    goes_on()
-    kill_one(cluster, "ray::Coordinator", at)
-    goes_on()
-    assert progress(store, "room-1")[0] < SAMPLES, "it was over before the last blow"
-    cluster.kill(0)
-    cluster.add()
-    wait_until(lambda: engine.status(ref).state in ("done", "failed", "cancelled"), engine=at)
-    assert engine.status(ref).state == "done", engine.logs(ref).text
-    assert in_store(place, "room-1") == bits
-    wait_until(lambda: not cluster.pids("studio.farm.work"), engine=at)
+    frozen = cluster.freeze(0)
+    cluster.kill(1)
+    run.delivers(job, *(node_name(cluster.name(late), number) for number in (0, 1)))
+    run.meanwhile(lambda: run.did(hung, "expired", "lost", "left"))
+
+    engine.cancel(ref, by="ada")
+    run.ends("cancelled")
+    run.until(lambda: not working(cluster, frozen))
+    assert 0 < run.done < SAMPLES and wished_of(run.store, "room-1")["cancel"].by == "ada"
     assert cluster.token not in engine.logs(ref).text
 
-
-def test_a_cancelled_job_goes_on_from_what_it_has(
-    cluster: RayCluster, engine: RayJobs, job: RenderJob, bits: list[str], tmp_path: Path
-) -> None:
-    place = tmp_path / "store"
-    ref = engine.submit(job, str(place), "room-2")
-    store = open_store(place)
-    wait_until(lambda: progress(store, "room-1")[0] > 0, engine=(engine, ref))
-    assert cluster.pids("studio.farm.work")
-    engine.cancel(ref, by="ada")
-    wait_until(lambda: engine.status(ref).state == "cancelled", engine=(engine, ref))
-    wait_until(lambda: not cluster.pids("studio.farm.work"), engine=(engine, ref))
-    before = progress(store, "room-1")[0]
-    assert 0 < before < SAMPLES and wished_of(store, "room-1")["cancel"].by == "ada"
-    second = again(engine_at(cluster, tmp_path, slowdown=1.0), ref)
-    wait_until(lambda: engine.status(second).state == "done", engine=(engine, second))
+    engine = engine_at(cluster, tmp_path, slowdown=2.0)
+    run = Run(engine, again(engine, ref))
+    run.goes_on()
+    assert run.done < SAMPLES, "it was over before a node was slow"
+    with slowed(working(cluster, frozen)[:1]):
+        run.ends("done")
     assert in_store(place, "room-1") == bits
+    assert {event.text for event in log_of(run.store, "room-1") if event.kind == "checked"} == {"sound"}
 
 
-def test_machines_that_hang_or_are_slow_cost_nothing_but_time(
-    cluster: RayCluster, engine: RayJobs, job: RenderJob, bits: list[str], tmp_path: Path
-) -> None:
-    place = tmp_path / "store"
-    hung = cluster.add()
-    ref = engine.submit(job, str(place), "room-4")
-    store, at = open_store(place), (engine, ref)
-    node = f"ray-1-{cluster.name(hung)[:12]}-0"
+def working(cluster: RayCluster, frozen: set[int]) -> list[int]:
+    """The processes of nodes, but for those that hang."""
+    return [pid for pid in cluster.pids(WORK) if pid not in frozen]
 
-    def did(kind: str) -> bool:
-        return any(event.kind == kind and event.node == node for event in log_of(store, "room-1"))
 
-    wait_until(lambda: did("delivered"), engine=at)
-    assert any("studio.farm.work" in command(pid) for pid in cluster.on(hung))
-    cluster.freeze(hung)
-    with slowed(cluster.pids("studio.farm.work")[:1]):
-        wait_until(lambda: engine.status(ref).state == "done", engine=at)
-    assert did("expired") or did("lost") or did("left"), "nobody has noticed"
-    assert in_store(place, "room-1") == bits
+def kill_one(cluster: RayCluster, machine: int, word: str) -> None:
+    """Kill the first process of a machine with a word in its command, once there is one."""
+
+    def found() -> list[int]:
+        return [pid for pid in cluster.on(machine) if word in command(pid)]
+
+    wait_until(found)
+    os.kill(found()[0], signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -196,9 +217,11 @@ def slowed(pids: list[int]) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize(("given", "sentence"), [("", "is missing"), ("wrong", "is wrong or has expired")])
 def test_nobody_is_let_in_without_the_token(
-    engine: RayJobs, job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: RayCluster, job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, sentence: str
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong")
-    with pytest.raises(UsageError, match="is wrong or has expired"):
-        engine.submit(msgspec.structs.replace(job), str(tmp_path / "store"), "room-3")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", given)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(UsageError, match=sentence):
+        RayJobs(cluster.url).submit(msgspec.structs.replace(job), str(tmp_path / "store"), "room-3")

@@ -218,6 +218,15 @@ def test_a_token_never_crosses_the_network_in_the_open(
     assert TOKEN not in str(refused.value)
 
 
+@pytest.mark.parametrize(("seen_by", "level"), [(1, 1), (2, 2), (3, 2)])
+def test_a_clusters_machines_count_as_rented_where_such_may_see_the_job(
+    engine: RayJobs, tmp_path: Path, seen_by: int, level: int
+) -> None:
+    engine.submit(job_of("0" * 64, needs=Needs(trust=seen_by)), str(tmp_path), "room-1")
+    order = msgspec.json.decode(asked(engine)[-1].body["runtime_env"]["env_vars"][ORDER], type=DriverOrder)
+    assert order.trust == level
+
+
 def test_a_job_for_this_machine_alone_goes_to_no_cluster(engine: RayJobs, job: RenderJob, tmp_path: Path) -> None:
     own = msgspec.structs.replace(job, spec=msgspec.structs.replace(job.spec, needs=Needs()))
     assert "this machine alone" in engine.check(own)[0]

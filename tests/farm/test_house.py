@@ -6,6 +6,7 @@ The renderer is that of the tests of trust: a few lines of numpy in which a samp
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from tests.farm.test_trust import JOB, PIECE, header, render, rerender
 Make = Callable[[Range], Film]
 POLICY = Policy(longest_s=1.0, first_s=1.0, tail_s=1.0, steal_s=1e9, copy_ratio=1e9, lease_s=1e6)  # a sample a unit
 OFTEN = TrustPolicy(first=(0.0, 0.2, 0.2, 0.2), least=(0.0, 0.2, 0.2, 0.2))
+BY_SCORE = PriceList(version="1", currency="EUR", rows={"": Row(score_hour=3600 * MILLION)})
 BY_CORES = PriceList(version="1", currency="EUR", rows={"": Row(core_hour=3600 * MILLION)}, fee=100_000)  # 1 EUR a s
 
 
@@ -71,9 +73,9 @@ class Farm:
         self.keys: dict[str, Key] = {}
         self.house = self.opened()
 
-    def opened(self) -> House:
+    def opened(self, house: str = "house") -> House:
         return open_house(
-            self.folder / "house",
+            self.folder / house,
             store=self.store,
             prices=self.prices,
             policy=POLICY,
@@ -538,6 +540,98 @@ def test_a_stranger_does_not_choose_its_price(tmp_path: Path) -> None:
         farm.house.service.join(msgspec.structs.replace(info, id="gpu", trust=0, price="", backend="cuda"))
 
 
+def test_of_a_score_that_is_not_borne_out_no_more_counts_against_the_cap_than_is_paid(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, prices=BY_SCORE, trust=TrustPolicy(first=(0.0,) * 4, least=(0.0,) * 4, probation=(0,) * 4))
+    assert farm.house.settlement is not None
+    farm.house.settlement.top_up("customer", 5000 * MILLION, key="bank/1")
+    farm.house.service.submit(farm.job(cap_micros=4000 * MILLION))
+    for name in ("a", "b", "boaster"):
+        farm.member(name)
+    boast = NodeInfo(id="boaster", trust=2, device="cpu-a", build="1+x", memory_bytes=1 << 30, score=100.0)
+    farm.house.service.join(boast)
+    assert farm.unit("a") == farm.unit("b") == "taken"
+    lease = farm.house.service.ask("boaster")
+    assert lease is not None and lease.range == (2, 64), "whose score promises a hundred samples a second"
+    farm.now += 62.0  # as many as the others
+    assert farm.deliver(lease, lease.range, render(lease.range), took=62.0) == "taken"
+    assert balance(farm, "a", "node_pending") == balance(farm, "b", "node_pending") == MILLION
+    assert balance(farm, "boaster", "node_pending") == 62 * 1.5 * MILLION
+    cost = farm.house._priced(BY_SCORE, "")
+    assert cost(boast, 1.0) == 1.5 * MILLION and cost(msgspec.structs.replace(boast, id="a", score=1.0), 1.0) == MILLION
+
+
+# --- another coordinator at the same store ---------------------------------------------------------------------------
+def look(house: House) -> list[str]:
+    """What a house says when it is time for everything that it does now and then."""
+    house._tidied = -1e9
+    house._compared = dict.fromkeys(house._compared, -1e9)
+    notes = house.tick()
+    house.service.tick()
+    return notes
+
+
+@pytest.mark.parametrize("folder", ["house", "another"])
+def test_what_another_coordinator_has_taken_back_is_rendered_again(tmp_path: Path, folder: str) -> None:
+    farm = Farm(tmp_path)
+    farm.house.service.submit(farm.job())
+    farm.member("evil")
+    farm.member("good")
+    for _ in range(4):
+        assert farm.unit("evil") == "taken" and farm.unit("good") == "taken"
+    first, farm.house = farm.house, farm.opened(folder)
+    farm.house.service.submit(farm.job())
+    assert look(farm.house) == [] and farm.house.service.status("j").done == 8
+    if folder == "house":  # whose members are both's
+        farm.member("evil")
+    first.inspection._inspector.reputations["evil"] = Reputation(forged=1)
+    first.inspection.save()
+    first.service.distrust("evil", "it was seen")
+    first.service.tick()
+    assert len(claimed(farm.store, farm.job())[0]) == 4 and farm.house.service.status("j").done == 8
+    assert look(farm.house) == []
+    assert farm.house.service.status("j").done == 4
+    assert farm.house.service.coordinator.trusts("evil") == (folder != "house")
+    if folder == "house":
+        assert farm.house.service.ask("evil") is None and farm.house.inspection.reputations["evil"].blocked
+        farm.member("good")
+        assert [farm.unit("good") for _ in range(4)] == ["taken"] * 4
+        assert {r.range for r in claimed(farm.store, farm.job())[0]} == {(n, n + 1) for n in range(8)}
+
+
+def test_a_store_whose_disk_is_gone_takes_nothing_back(tmp_path: Path) -> None:
+    farm = Farm(tmp_path)
+    farm.house.service.submit(farm.job())
+    farm.member("good")
+    for _ in range(3):
+        assert farm.unit("good") == "taken"
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    (tmp_path / "store").mkdir()
+    look(farm.house)
+    assert farm.house.service.status("j").done == 3
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "elsewhere").rename(tmp_path / "store")
+    farm.store.delete(claimed(farm.store, farm.job())[0][1].key)
+    look(farm.house)
+    assert farm.house.service.status("j").done == 2, "a partial that is lost is rendered again"
+
+
+def test_what_others_render_again_is_not_given_back_with_what_was_forged(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, prices=BY_CORES)
+    assert farm.house.settlement is not None
+    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
+    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
+    farm.member("evil")
+    farm.member("good")
+    assert farm.unit("evil") == "taken"
+    farm.house.service.distrust("evil", "it was seen")
+    farm.house.service.tick()
+    (event,) = (event for event in farm.events if event.kind == "retracted")
+    assert farm.unit("good") == "taken"
+    assert balance(farm, "good", "node_pending") == 900_000
+    farm.house.settlement.heard(event)  # of another coordinator of this house, which has heard of it only now
+    assert balance(farm, "good", "node_pending") == 900_000 and balance(farm, "evil", "node_pending") == 0
+
+
 # --- checks that take their time -------------------------------------------------------------------------------------
 def test_a_check_runs_once_however_often_the_same_is_delivered_and_who_waits_too_long_asks_again() -> None:
     looks = Looks(wait_s=0.05)
@@ -601,6 +695,44 @@ def test_reputations_that_are_damaged_are_not_taken_for_none(tmp_path: Path, dam
     path.write_bytes(damage)
     with pytest.raises(BadAsset, match="put back a copy"):
         read_reputations(path)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_file_that_is_damaged_while_a_coordinator_runs_is_kept_aside_and_written_anew(
+    tmp_path: Path, learns: bool
+) -> None:
+    farm = Farm(tmp_path)
+    known, file = farm.house.inspection._inspector.reputations, tmp_path / "house" / "reputations.json"
+    known["evil"] = Reputation(forged=1)
+    assert look(farm.house) == [] and read_reputations(file) == known
+    file.write_bytes(b'{"evil": {"for')
+    if learns:
+        known["good"] = Reputation(sound=3)
+    (note,) = look(farm.house)
+    assert "was damaged and is kept as reputations.damaged-1.json" in note
+    assert (tmp_path / "house" / "reputations.damaged-1.json").read_bytes() == b'{"evil": {"for'
+    assert read_reputations(file) == known and farm.house.inspection.reputations == known
+    assert look(farm.house) == [], "which is said once"
+    file.write_bytes(b"[]")
+    assert "damaged-2" in look(farm.house)[0]
+    file.write_bytes(b"")
+    farm.house.close()
+    assert "damaged-3" in farm.house.notes()[0], "what came of the end is said after it"
+    file.write_bytes(b"{")
+    with pytest.raises(BadAsset, match="put back a copy"):
+        farm.opened()
+    assert file.read_bytes() == b"{"
+
+
+def test_a_file_that_cannot_be_read_just_now_is_left_where_it_is(tmp_path: Path) -> None:
+    farm = Farm(tmp_path)
+    file = tmp_path / "house" / "reputations.json"
+    file.mkdir()
+    assert "cannot be read (is a directory)" in look(farm.house)[0]
+    assert file.is_dir() and not list(file.parent.glob("*damaged*"))
+    file.rmdir()
+    farm.house.inspection._inspector.reputations["evil"] = Reputation(forged=1)
+    assert look(farm.house) == [] and read_reputations(file)["evil"].blocked
 
 
 def test_two_coordinators_of_a_house_forget_nobody_whom_the_other_caught(tmp_path: Path) -> None:

@@ -264,6 +264,49 @@ def test_a_part_that_is_rendered_again_has_the_same_bits_and_a_changed_digit_sho
     cache.close()
 
 
+def test_an_adaptive_frame_has_the_bits_of_one_process_and_checks_of_chosen_blocks_are_sound(
+    tmp_path: Path, project: Path, session: RenderSession
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, samples=64, error=0.04)
+    store, events = open_store(tmp_path / "store"), list[Event]()
+    bundle, _ = make_bundle(project, store)
+    spec = JobSpec(
+        id="j", name="j", bundle=bundle, pieces=(Piece(frame=1.0, samples=64),), needs=Needs(trust=1), expected_s=1.0
+    )
+    always = TrustPolicy(first=(0.0, 1.0, 1.0, 1.0), least=(0.0, 1.0, 1.0, 1.0), part=0.2)
+    shared = Shared(session)
+    darkroom = Darkroom(store, tmp_path / "cache", open_session=lambda: shared)  # type: ignore[arg-type, return-value]
+    cache = NodeCache(tmp_path / "cache")
+    policy = Policy(first_s=9.0, longest_s=9.0, tail_s=9.0)
+    with open_house(
+        tmp_path / "house", store=store, policy=policy, trust=always, rerender=darkroom, listener=events.append
+    ) as house:
+        house.service.submit(RenderJob(spec=spec, settings=settings))
+        node = FarmNode(
+            house.service,
+            store,
+            shared,  # type: ignore[arg-type]
+            node_id="n",
+            fetch=lambda where, job: cache.scene(where, job.spec.bundle, job.scene),
+            memory_bytes=1 << 30,
+            trust=1,
+        )
+        working = threading.Thread(target=node.run)
+        working.start()
+        try:
+            wait_until(lambda: bool(house.service.tick()) or house.service.coordinator.over("j"))
+        finally:
+            node.stop()
+            working.join()
+    darkroom.close()
+    cache.close()
+    film = film_of(store)
+    assert {16, 64} <= set(np.unique(film.counts).tolist()), "some blocks end at once, some never"
+    assert sha(film) == sha(session.render_frame(flatten(load_project(project), 1.0), settings).film)
+    checks = [e for e in events if e.kind == "checked"]
+    assert {e.text for e in checks} == {"sound"} and any(e.range and e.range[0] >= 16 for e in checks)
+
+
 def test_a_node_that_cannot_be_started_is_a_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,6 @@ def test_more_memory_than_a_node_has_is_told_and_tiles_help() -> None:
     assert memory_of(flat, replace(large, tiles=(4, 4))) < needed / 8
 
 
-@pytest.mark.parametrize("change", [{"error": 0.1}, {"time_limit_s": 5.0}, {"light_layers": True}, {"first_sample": 4}])
+@pytest.mark.parametrize("change", [{"time_limit_s": 5.0}, {"light_layers": True}, {"first_sample": 4}])
 def test_what_cannot_be_split_is_an_error(change: dict[str, object]) -> None:
     assert worst(preflight(stage(), request(settings=msgspec.structs.replace(SMALL, **change)))) == "error"

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from studio.errors import CannotWrite, UsageError
 from studio.farm.coordinator import Coordinator
 from studio.farm.model import Event, JobSpec, Lease, NodeInfo, Piece, Report, Result, Usage
+from studio.farm.money import settlement as settlement_module
 from studio.farm.money.accounts import moved
 from studio.farm.money.ledger import Ledger
 from studio.farm.money.prices import MILLION, PriceList, Row
 from studio.farm.money.settlement import Settlement, replay
+from studio.farm.money.statements import invoice
 from studio.farm.policy import Policy
 from tests.farm.test_ledger import quick
 
@@ -40,7 +43,9 @@ class Farm:
         self.ledger = Ledger(self.file, clock=lambda: self.now, connect=quick)
         self.settlement = self.settling(self.ledger)
         policy = Policy(first_samples=10, longest_s=10.0, tail_s=2.0, first_s=5.0)
-        self.farm = Coordinator(lambda: self.now, policy=policy, price=self.prices.price_of, listener=self.heard)
+        self.farm = Coordinator(
+            lambda: self.now, policy=policy, price=self.prices.price_of, listener=lambda event: self.heard(event)
+        )
 
     def settling(self, ledger: Ledger) -> Settlement:
         return Settlement(
@@ -63,9 +68,26 @@ class Farm:
         self.farm.submit(spec)
         return spec
 
-    def join(self, name: str = "n") -> None:
-        self.nodes[name] = NodeInfo(id=name, memory_bytes=1 << 30)
+    def join(self, name: str = "n", *, score: float = 1.0) -> None:
+        self.nodes[name] = NodeInfo(id=name, memory_bytes=1 << 30, score=score)
         self.farm.join(self.nodes[name])
+
+    def unit(
+        self, node: str, first: int, seconds: float, *, probe: bool = False, load_s: float = 0.0, blocks: str = ""
+    ) -> None:
+        """Ten samples of a node, which take it so long."""
+        samples, attempt = (first, first + 10), 1000 + len(self.events)
+        what = {"job": "j", "node": node, "piece": 0, "range": samples, "attempt": attempt}
+        self.heard(Event(number=0, at=self.now, kind="leased", **what))  # type: ignore[arg-type]
+        self.now += seconds + load_s
+        if not probe:
+            usage = Usage(render_s=seconds, load_s=load_s)
+            key = f"jobs/j/units/f1/{first}-{first + 10}.{attempt}.part"
+            self.results["j", 0, samples] = Result(
+                range=samples, key=key, digest="d", usage=usage, node=node, blocks=blocks
+            )
+        kind = "probed" if probe else "delivered"
+        self.heard(Event(number=0, at=self.now, kind=kind, **what))  # type: ignore[arg-type]
 
     def deliver(self, lease: Lease, first: int, last: int, *, load_s: float = 0.0, said: float = 0.0) -> str:
         """Render some samples of a lease, a second each, and deliver them."""
@@ -216,6 +238,127 @@ def test_a_node_that_says_more_than_the_clock_is_paid_by_the_clock(farm: Farm):
     assert lease is not None
     farm.deliver(lease, *lease.range, said=5000.0)
     assert farm.settlement.billed("j") == (lease.range[1] - lease.range[0]) * EUR
+
+
+BY_SCORE = PriceList(version="1", currency="EUR", rows={"": Row(score_hour=3600 * MILLION)}, bills_load=True)
+
+
+@pytest.fixture
+def scored(tmp_path: Path):
+    """A job that is paid by score, a machine of score 1 and one of score 4, and one that boasts of 100."""
+    made = Farm(tmp_path / "scored.sqlite", prices=BY_SCORE)
+    made.settlement.top_up("ann", 9000 * EUR, key="bank-1")
+    for name, score in (("slow", 1.0), ("fast", 4.0), ("boaster", 100.0)):
+        made.join(name, score=score)
+    made.submit(200, cap=8000 * EUR)
+    yield made
+    made.ledger.verify()
+    made.ledger.close()
+
+
+def test_a_score_is_paid_as_far_as_the_work_bears_it_out(scored: Farm) -> None:
+    scored.unit("slow", 0, 10.0)
+    scored.unit("fast", 10, 2.5)
+    scored.unit("boaster", 20, 10.0)
+    assert (scored.has("slow", "node_pending"), scored.has("fast", "node_pending")) == (10 * EUR, 10 * EUR)
+    assert scored.has("boaster", "node_pending") == 15 * EUR, "half as much again as the same samples took others"
+    assert [u.score_s for u in scored.ledger.usages() if u.node == "boaster"] == [15 * MILLION]
+    scored.unit("boaster", 30, 10.0, load_s=2.0)
+    assert scored.has("boaster", "node_pending") == 33 * EUR, "loading is paid by the score that counted, 1.5"
+    scored.unit("boaster", 0, 10.0, probe=True)
+    assert scored.has("boaster", "node_payable") == 15 * EUR, "what the farm pays is no more"
+    assert scored.settlement.believed(scored.nodes["boaster"]).score == pytest.approx(1.5)
+    assert scored.settlement.believed(scored.nodes["fast"]) == scored.nodes["fast"]
+
+
+def test_a_score_of_which_nobody_can_tell_is_believed(scored: Farm) -> None:
+    scored.specs["j"] = msgspec.structs.replace(scored.specs["j"], expected_s=0.0)
+    scored.unit("slow", 0, 10.0)
+    scored.unit("boaster", 10, 1.0)
+    assert scored.has("boaster", "node_pending") == 100 * EUR
+
+
+def test_books_that_were_lost_pay_no_more_for_a_score_than_the_first_did(scored: Farm, tmp_path: Path) -> None:
+    for first, (node, seconds) in enumerate((("slow", 10.0), ("boaster", 1.0), ("fast", 3.0), ("boaster", 5.0))):
+        scored.unit(node, 10 * first, seconds)
+    before = scored.ledger.head()
+    replay(scored.settlement, scored.events)
+    replay(scored.settling(scored.ledger), scored.events)
+    assert scored.ledger.head() == before
+    with Ledger(tmp_path / "new.sqlite", clock=lambda: scored.now) as new:
+        again = scored.settling(new)
+        again.top_up("ann", 9000 * EUR, key="bank-1")
+        replay(again, scored.events)
+        assert new.balances() == scored.ledger.balances() and new.usages() == scored.ledger.usages()
+
+
+def test_a_coordinator_that_takes_up_a_job_measures_by_what_its_store_has(scored: Farm) -> None:
+    scored.unit("slow", 0, 10.0)
+    scored.unit("fast", 10, 2.5)
+    scored.settlement = scored.settling(scored.ledger)
+    scored.settlement.reconcile(scored.specs["j"], {0: list(scored.results.values())})
+    scored.unit("boaster", 20, 10.0)
+    assert scored.has("boaster", "node_pending") == 15 * EUR
+
+
+def test_who_forged_bears_witness_of_nobody(scored: Farm) -> None:
+    scored.specs["j"] = msgspec.structs.replace(scored.specs["j"], expected_s=0.0)
+    scored.unit("slow", 0, 10.0)
+    scored.unit("fast", 10, 2.5)
+    (delivered,) = (e for e in scored.events if e.kind == "delivered" and e.node == "fast")
+    scored.heard(msgspec.structs.replace(delivered, kind="retracted"))
+    assert scored.has("fast", "node_pending") == 0
+    scored.unit("boaster", 20, 1.0)
+    assert scored.has("boaster", "node_pending") == 100 * EUR
+
+
+def test_samples_that_the_store_has_of_another_already_are_not_billed_again(farm: Farm) -> None:
+    farm.submit()
+    lease = farm.farm.ask("n")
+    assert lease is not None
+    deliver, samples = farm.farm.deliver, lease.range
+
+    def elsewhere(attempt: int, result: Result) -> str:  # another coordinator was faster with the same range
+        farm.results["j", 0, samples] = msgspec.structs.replace(result, key="jobs/j/units/f1/x.7.part", node="m")
+        return deliver(attempt, farm.results["j", 0, samples])
+
+    farm.farm.deliver = elsewhere  # type: ignore[method-assign]
+    assert farm.deliver(lease, *samples) == "taken"
+    assert farm.settlement.billed("j") == 0 and farm.has("n", "node_pending") == 0
+    assert [(u.node, u.reason, u.accepted) for u in farm.ledger.usages()] == [("n", "duplicate", False)]
+
+
+def test_samples_of_other_pixels_are_other_samples_and_given_back_by_themselves(scored: Farm) -> None:
+    """A round that is decided anew may be of other blocks of pixels, and has the same numbers of samples."""
+    scored.unit("slow", 0, 10.0)
+    for blocks in ("a" * 64, "b" * 64):
+        scored.unit("slow", 10, 3.0, blocks=blocks)
+    units = [e.unit for e in scored.ledger.entries(kind="capture")]
+    assert units == ["f1/0-10", f"f1~{'a' * 16}/10-20", f"f1~{'b' * 16}/10-20"]
+    assert scored.settlement.billed("j") == 16 * EUR
+    of_a = next(e for e in scored.events if e.kind == "delivered" and e.range == (10, 20))
+    for _ in range(2):
+        scored.heard(msgspec.structs.replace(of_a, kind="retracted"))
+        assert scored.settlement.billed("j") == 13 * EUR
+    (given_back,) = scored.ledger.entries(kind="reject")
+    assert given_back.unit == units[1]
+    assert [line.what for line in invoice(scored.ledger, "j", issuer="us").lines] == ["f1", "given back"]
+
+
+def test_nothing_is_kept_of_jobs_that_are_over_and_little_of_the_rest(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement_module, "MOST_KEPT", 3)
+    for name in "abcdef":
+        farm.submit(40, cap=10 * EUR, name=name)
+        farm.farm.raise_cap(name, 12 * EUR)
+        render_all(farm)
+        assert farm.farm.status(name).state in ("done", "capped")
+        if farm.farm.status(name).state == "capped":
+            farm.farm.cancel(name)
+    kept = farm.settlement
+    assert (kept._attempts, kept._open, kept._paces) == ({}, {}, {})
+    assert len(kept._leased) == len(kept._caps) == 3
 
 
 def test_a_job_without_money_or_cap_is_not_admitted(farm: Farm):
@@ -408,7 +551,7 @@ def test_a_ledger_that_fails_for_a_while_loses_nothing(tmp_path: Path, monkeypat
         farm.settlement.admit(spec)
         if fails:
             monkeypatch.setattr(farm.ledger, "_write", full())
-        farm.farm._listener = lambda event, farm=farm: (farm.events.append(event), farm.settlement.listen(event))  # type: ignore[func-returns-value]
+        farm.heard = lambda event, farm=farm: (farm.events.append(event), farm.settlement.listen(event))  # type: ignore[assignment,func-returns-value,method-assign]
         farm.farm.submit(spec)
         bad = farm.farm.ask("n")
         assert bad is not None

@@ -36,7 +36,7 @@ POLICY = Policy(longest_s=20.0, first_s=5.0, tail_s=3.0, report_s=2.0, lease_s=1
 def only_digests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Partials here are bytes of any kind; their digests are checked, as of films."""
 
-    def check(path: Path, job: RenderJob, piece: Piece, result: Result) -> tuple[None, None]:
+    def check(path: Path, job: RenderJob, piece: Piece, result: Result, pixels: object) -> tuple[None, None]:
         if digest_of(path.read_bytes()) != result.digest:
             raise BadAsset("the partial is damaged")
         return None, None

@@ -128,7 +128,7 @@ def test_a_job_that_is_damaged_in_the_store_is_written_again(store: Store) -> No
         (replace(ASKED, frames=()), "no frames"),
         (replace(ASKED, tiles=(0, 1)), "columns and rows"),
         (replace(ASKED, tiles=(65, 1)), "columns and rows"),
-        (replace(ASKED, settings=msgspec.structs.replace(SMALL, error=0.1)), "--error"),
+        (replace(ASKED, settings=msgspec.structs.replace(SMALL, error=0.1), tiles=(9, 1)), "blocks of 8 pixels"),
         (replace(ASKED, settings=msgspec.structs.replace(SMALL, light_layers=True)), "light layers"),
     ],
 )

@@ -110,7 +110,7 @@ def header(samples: Range, *, device: str = "cpu-a") -> Header:
     )
 
 
-def rerender(job: RenderJob, piece: Piece, samples: Range, crop: Crop) -> tuple[Film, Header]:
+def rerender(job: RenderJob, piece: Piece, samples: Range, crop: Crop, blocks: str = "") -> tuple[Film, Header]:
     return render(samples, crop=crop), header(samples)
 
 
@@ -395,7 +395,7 @@ def test_samples_are_known_from_when_they_come_and_not_from_when_their_check_end
         lease = Lease(job="j", piece=0, range=samples, attempt=1, node=node, begun=0.0, expires=1.0)
         inspector.inspect(job, lease, Result(range=samples, key=node, digest=""), film, header((0, 4)))
 
-    def meanwhile(job: RenderJob, piece: Piece, samples: Range, crop: Crop) -> tuple[Film, Header]:
+    def meanwhile(job: RenderJob, piece: Piece, samples: Range, crop: Crop, blocks: str = "") -> tuple[Film, Header]:
         if samples == (0, 4):
             with pytest.raises(Forged, match="under another name"):
                 deliver("b", (4, 8))
@@ -422,7 +422,7 @@ def test_a_node_of_ones_own_is_not_checked_and_a_good_one_less_and_less(tmp_path
 def test_a_checker_that_fails_accuses_nobody(tmp_path: Path):
     street = Street(tmp_path)
 
-    def broken(job: RenderJob, piece: Piece, samples: Range, crop: Crop) -> tuple[Film, Header]:
+    def broken(job: RenderJob, piece: Piece, samples: Range, crop: Crop, blocks: str = "") -> tuple[Film, Header]:
         raise DeviceFault("the device is gone")
 
     street.inspector._rerender = broken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,25 @@ from studio.farm.jobs import RenderJob, job_key
 from studio.farm.model import Event, NodeRow, NodeRows
 from studio.farm.money.bill import Books
 from studio.farm.money.ledger import Ledger, Posting, UsageRow
+from studio.farm.movie import movie_of
 from studio.farm.orders import ALIVE_S, beat, end_beat
+from studio.farm.request import remember
 from studio.farm.results import Collector, Notes, read_notes, save_notes
 from studio.farm.seen import known
-from studio.farm.seen.states import JobState, StoreState
+from studio.farm.seen.states import FrameState, JobState, StoreState
 from studio.farm.seen.watch import ALONE_S, HIDDEN_S, LIST_S, LONGEST_S, SEEN_S, FarmWatch, JobWatch
 from studio.farm.session import job_folder
 from studio.farm.store import Patience, Store, open_store
+from studio.render.export import ExportSettings
 from studio.render.finish import Look
+from studio.render.kept_frames import kept_look, kept_pattern
+from studio.render.video_export import Stopped
+from studio.scene.project import save_project
+from studio.scene.scene import Scene
+from studio.scene.timeline import Audio, Timeline
 from tests.farm.faulty_store import Faults, FaultyBucket
 from tests.farm.results_of import deliver, job_in
+from tests.render.stage import stage
 
 LOOK = Look(exposure_ev=0.0)
 
@@ -164,6 +174,52 @@ def test_frames_nodes_and_the_log_are_told_of_the_job_that_is_followed(
     nodes = {node.id: node for node in detail.nodes}
     assert (nodes["a"].units, nodes["a"].samples, nodes["a"].faults) == (1, 8, 0)
     assert (nodes["b"].units, nodes["b"].faults, nodes["b"].last_fault) == (0, 1, "12: the device is gone")
+
+
+def test_events_are_read_again_for_who_looks_and_not_kept(watch: JobWatch, store: Store, job: RenderJob) -> None:
+    for block in range(40):
+        say(store, job, {"kind": "leased", "node": "a", "piece": 0, "range": [0, 8], "attempt": block + 1}, block=block)
+    watch.look()
+    course = watch._jobs[job.spec.id].course
+    assert not course.tells and len(course._read) == len(course._read[1]) == 1
+    assert list(course.at_work) == [40], "a node works at one unit"
+    watch.follow(job.spec.id)
+    detail = watch.look().detail
+    assert detail is not None and detail.afresh and [e.attempt for e in detail.events] == list(range(1, 41))
+    say(store, job, {"kind": "failed", "node": "a", "piece": 0, "attempt": 40}, block=40)
+    detail = watch.look().detail
+    assert detail is not None and not detail.afresh and [e.kind for e in detail.events] == ["failed"]
+    watch.follow("")
+    assert watch.look().detail is None and not course.tells
+    watch.follow(job.spec.id)
+    detail = watch.look().detail
+    assert detail is not None and detail.afresh and len(detail.events) == 41
+
+
+def test_events_that_come_while_the_store_falls_silent_are_told_when_it_answers(
+    watch: JobWatch, store: Store, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.follow(job.spec.id)
+    watch.look()
+    say(store, job, {"kind": "leased", "node": "a", "piece": 0, "range": [0, 8], "attempt": 1})
+
+    def silent(*asked: object) -> list[FrameState]:
+        raise CannotWrite("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("studio.farm.seen.watch.frames_of", silent)
+        assert watch.look().fault == "the store does not answer"
+    detail = watch.look().detail
+    assert detail is not None and [event.node for event in detail.events] == ["a"]
+
+
+def test_of_deliveries_those_are_remembered_that_say_how_fast_it_goes(
+    watch: JobWatch, store: Store, job: RenderJob, clock: Clock
+) -> None:
+    delivered = {"kind": "delivered", "node": "a", "piece": 0, "range": [0, 1], "attempt": 1}
+    say(store, job, *({**delivered, "at": clock.now - 100_000.0 + 60.0 * i} for i in range(1000)))
+    watch.look()
+    assert len(watch._jobs[job.spec.id].course._pace) == 11
 
 
 def test_what_a_coordinator_says_of_its_nodes_counts_before_the_log(
@@ -488,6 +544,178 @@ def test_credentials_that_others_gave_are_not_taken_away(
     watch.collect()
     assert f"studio farm fetch {job.spec.id} --credentials" in only(watch.look()).fault
     assert (tmp_path / "out" / "f.0001.png").stat().st_mtime_ns == before
+
+
+# --- movies ----------------------------------------------------------------------------------------------------------
+def wants_movie(store: Store, job: RenderJob, output: Path, scene: Scene | None = None) -> None:
+    """What whoever sent a job as a movie noted."""
+    pytest.importorskip("av", reason="movies need PyAV")
+    export = ExportSettings(width=64, height=40, samples=16, frames="1-2", format="h264", exposure_ev=0.0)
+    remember(store, job, output, LOOK, movie=movie_of(scene or stage(), export, output))
+
+
+def movie_mark(watch: JobWatch, wanted: str) -> StoreState:
+    """Look until the movie stands so; the state that said it."""
+    state = StoreState("")
+
+    def stands() -> bool:
+        nonlocal state
+        watch.collect()
+        state = watch.look()
+        return only(state).movie == wanted
+
+    until(stands)
+    return state
+
+
+def test_a_movie_is_made_when_its_frames_are_here_and_told_then(
+    watch: JobWatch, store: Store, job: RenderJob, tmp_path: Path
+) -> None:
+    output = tmp_path / "out" / "shot.mp4"
+    wants_movie(store, job, output)
+    ended = threading.Event()
+    watch.ended = ended.set
+    watch.follow(job.spec.id)
+    beat(store, 1)
+    deliver(store, job, tmp_path, 0, (0, 16))
+    watch.look()
+    watch.collect()
+    state = watch.look()
+    assert marks(state) == ["here", "waiting"] and only(state).movie == "waiting" and only(state).output == str(output)
+    deliver(store, job, tmp_path, 1, (0, 16))
+    state = watch.look()
+    assert only(state).standing.state == "done" and state.news == (), "the movie is what is waited for"
+    assert watch.collect()
+    assert only(watch.look()).movie in ("making", "waiting", "here")
+    assert ended.wait(60), "whoever looks there is woken"
+    state = movie_mark(watch, "here")
+    assert [(news.what, news.output) for news in state.news] == [("done", str(output))]
+    assert state.detail is not None and [frame.path for frame in state.detail.frames] == [output, output]
+    assert marks(state) == ["here", "here"] and [path.name for path in output.parent.iterdir()] == ["shot.mp4"]
+    assert not watch.collect() and watch.look().news == ()
+    output.unlink()
+    state = watch.look()
+    assert only(state).movie == "missing" and marks(state) == ["missing", "missing"]
+    watch.collect()
+    assert only(watch.look()).movie == "missing", "what an artist threw away does not come back by itself"
+    watch.fetch(job.spec.id)
+    assert only(movie_mark(watch, "here")).written == 2 and output.is_file()
+
+
+def test_what_is_wanted_otherwise_is_brought_home_otherwise(
+    watch: JobWatch, store: Store, job: RenderJob, tmp_path: Path
+) -> None:
+    known_output(store, job, tmp_path / "out" / "f.####.png")
+    beat(store, 1)
+    watch.look()
+    watch.collect()
+    known_output(store, job, tmp_path / "out" / "g.####.png")
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    watch.look()
+    watch.collect()
+    assert only(watch.look()).written == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["g.0001.png", "g.0002.png"]
+    output = tmp_path / "out" / "shot.mp4"
+    wants_movie(store, job, output)
+    watch.hurry()
+    movie_mark(watch, "here")
+    before = output.stat().st_mtime_ns
+    wants_movie(store, job, output)
+    watch.hurry()
+    watch.look()
+    assert only(movie_mark(watch, "here")).output == str(output) and output.stat().st_mtime_ns > before
+    known_output(store, job, tmp_path / "out" / "h.####.png")
+    watch.hurry()
+    until(lambda: watch.look() is not None and not watch.collect() and only(watch.look()).written == 2)
+    assert (tmp_path / "out" / "h.0002.png").is_file() and output.is_file()
+
+
+def test_a_movie_that_was_left_is_made_tomorrow(place: str, store: Store, job: RenderJob, tmp_path: Path) -> None:
+    output = tmp_path / "out" / "shot.mp4"
+    wants_movie(store, job, output)
+    beat(store, 1)
+    first = JobWatch(place)
+    first.look()
+    first.close()
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    home = job_folder(store, job.spec.id)
+    frames = kept_pattern(output)
+    with Collector(store, job, frames, kept_look(LOOK), home=home, cache=tmp_path / "cache") as left:
+        assert len(left.poll()) == 2, "somebody brought the frames home and was killed"
+    written = {path.name: path.stat().st_mtime_ns for path in frames.parent.iterdir()}
+    assert sorted(written) == ["000001.exr", "000002.exr"]
+    idle = JobWatch(place, collect=False)
+    state = idle.look()
+    assert not idle.collect() and [news.what for news in state.news] == ["done"], "who makes none tells the pictures"
+    idle.close()
+    watch = JobWatch(place)
+    movie_mark(watch, "here")
+    assert output.is_file() and not frames.parent.exists()
+    watch.close()
+
+
+def test_a_movie_that_cannot_be_made_is_told_and_tried_again(
+    place: str, store: Store, tmp_path: Path, clock: Clock
+) -> None:
+    sound = tmp_path / "song.wav"
+    scene = stage(timeline=Timeline(audio=Audio(path=str(sound))))
+    save_project(scene, tmp_path / "stage.studio")
+    job = job_in(store, tmp_path)
+    wants_movie(store, job, tmp_path / "shot.mp4", scene)
+    beat(store, 1)
+    watch = JobWatch(place, clock=clock)
+    watch.look()
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    watch.look()
+    news = []
+
+    def told() -> bool:
+        watch.collect()
+        news.extend(watch.look().news)
+        return bool(news)
+
+    until(told)
+    assert [(each.what, "song.wav is not there" in each.fault) for each in news] == [("unmade", True)]
+    assert only(watch.state).fault == news[0].fault and not (tmp_path / "shot.mp4").exists()
+    with wave.open(str(sound), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(bytes(9600))
+    clock.now += 61
+    state = movie_mark(watch, "here")
+    assert [each.what for each in state.news] == ["done"] and only(state).fault == ""
+    watch.close()
+
+
+def test_a_watch_that_ends_leaves_a_movie_for_the_next_one(
+    place: str, store: Store, job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wants_movie(store, job, tmp_path / "shot.mp4")
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    begun = threading.Event()
+
+    def endless(*_: Any, stop: Callable[[], object], **__: Any) -> None:
+        begun.set()
+        until(lambda: bool(stop()))
+        raise Stopped
+
+    heard, before = list[StoreState](), set(threading.enumerate())
+    with monkeypatch.context() as patch:
+        patch.setattr("studio.farm.movie.encode_kept", endless)
+        watch = FarmWatch(heard.append)
+        watch.add(place)
+        assert begun.wait(60)
+        watch.hurry()
+        until(lambda: only(heard[-1]).movie == "making")
+        watch.close()
+    assert set(threading.enumerate()) <= before
+    assert len(list((tmp_path / "shot.frames").iterdir())) == 2
+    again = JobWatch(place)
+    movie_mark(again, "here")
+    again.close()
 
 
 # --- books -----------------------------------------------------------------------------------------------------------

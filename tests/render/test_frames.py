@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import UsageError
-from studio.render.frames import MOST_FRAMES, frame_path, frame_paths, has_frame, parse_frames
+from studio.render.frames import MOST_FRAMES, frame_path, frame_paths, has_frame, parse_frames, said_frames
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,12 @@ def test_no_range_gives_more_frames_than_the_limit():
     assert len(parse_frames(f"1-{MOST_FRAMES}")) == MOST_FRAMES
     with pytest.raises(UsageError, match=str(MOST_FRAMES)):
         parse_frames(f"0-{MOST_FRAMES}")
+
+
+@given(st.lists(st.integers(-30, 30), min_size=1, max_size=20, unique=True))
+def test_what_is_said_of_frames_is_read_as_them(frames):
+    assert parse_frames(said_frames(frames)) == frames
+    assert said_frames([1, 2, 3, 7, 9, 10]) == "1-3,7,9-10"
 
 
 @given(st.text(alphabet="0123456789-,x ", max_size=20))

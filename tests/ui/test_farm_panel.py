@@ -20,18 +20,19 @@ from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from studio.commands.preferences import Preferences
-from studio.farm import session
+from studio.farm import movie, session
 from studio.farm.engines.engine import Ref
 from studio.farm.jobs import RenderJob, job_key
 from studio.farm.model import Event, NodeRow, NodeRows
 from studio.farm.money.ledger import Ledger, Posting, UsageRow
 from studio.farm.orders import beat, end_beat, orders_after, wished
-from studio.farm.request import note_engine
+from studio.farm.request import note_engine, remember
 from studio.farm.results import Notes, save_notes
 from studio.farm.seen import known
 from studio.farm.seen.states import FrameState, JobState, NodeState
 from studio.farm.store import Store, open_store
 from studio.farm.wish import LOCAL
+from studio.render.export import ExportSettings
 from studio.render.finish import Look
 from studio.render.reel import Stills
 from studio.ui import farm_jobs, farm_words
@@ -42,6 +43,7 @@ from studio.ui.farm_nodes import UNITS, NodeModel
 from studio.ui.farm_panel import command_line
 from studio.ui.flipbook import Flipbook
 from tests.farm.results_of import deliver, job_in
+from tests.render.stage import stage
 from tests.ui.conftest import SHOT_SIZE
 
 LEFT = Qt.MouseButton.LeftButton
@@ -371,6 +373,61 @@ def test_pictures_that_are_gone_are_told_and_fetched_again(
     assert "frames 2" in panel.told.text()
     press(panel.fetch_button)
     qtbot.waitUntil(lambda: panel.strip.frames.frames[1].mark == "here")
+
+
+def test_a_movie_is_made_while_one_looks_and_told_when_it_is_there(
+    yard: Any,
+    panel: Any,
+    store: Store,
+    job: RenderJob,
+    seen: Any,
+    tmp_path: Path,
+    shot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+) -> None:
+    """It is encoded on a thread of its own, the table says how far it is, and then the flipbook plays it."""
+    pytest.importorskip("av", reason="movies need PyAV")
+    output, encode, held = tmp_path / "out" / "shot.mp4", movie.encode_kept, threading.Event()
+
+    def slowly(*args: Any, progress: Callable[[int, int], None], **options: Any) -> None:
+        progress(1, 2)
+        assert held.wait(60)
+        encode(*args, progress=progress, **options)
+
+    monkeypatch.setattr(movie, "encode_kept", slowly)
+    export = ExportSettings(width=64, height=40, samples=16, frames="1-2", format="h264", slate=True, slate_frames=3)
+    remember(store, job, output, LOOK, movie=movie.movie_of(stage(), export, output))
+    beat(store, 1)
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    seen(lambda: panel.told.text() == "Making the movie: 1 of 2 frames.")
+    assert state(panel) == "Encoding" and panel._notice.isVisible()
+    assert str(panel.shown_jobs.index(0, farm_jobs.PROGRESS).data()) == "1 / 2"
+    assert sentences(yard) == [], "it is not there yet"
+    shot(panel.window(), "farm_making_a_movie")
+    held.set()
+    seen(lambda: state(panel) == "Done" and panel.current.movie == "here")
+    assert sentences(yard) == ["shot.mp4 is made: 2 frames."]
+    assert [path.name for path in output.parent.iterdir()] == ["shot.mp4"]
+    seen(lambda: [frame.path for frame in panel.strip.frames.frames] == [output, output])
+    tip = str(panel.strip.frames.index(0).data(Qt.ItemDataRole.ToolTipRole))
+    assert "It is in the movie" in tip and str(output) in tip
+    QTest.mouseClick(panel.strip.viewport(), LEFT, pos=centre_of(panel, 1))
+    book = yard.panel("flipbook")
+    qtbot.waitUntil(lambda: book.reel is not None and book.reel.name == "shot.mp4")
+    assert (len(book.reel.frames), book.frame) == (5, 5), "the second frame, after the slate's three"
+    revealed: list[Path] = []
+    monkeypatch.setattr(yard.application.face, "reveal", revealed.append)
+    press(panel.folder_button)
+    assert revealed == [output.parent]
+    press(panel.copy_button)
+    assert f"-o {output} --watch" in QApplication.clipboard().text()
+    shot(panel.window(), "farm_movie_here")
+    output.unlink()
+    seen(lambda: "shot.mp4 was moved or removed" in panel.told.text())
+    press(panel.fetch_button)
+    qtbot.waitUntil(lambda: output.is_file() and panel.current.movie == "here")
 
 
 def test_where_pictures_go_is_asked_when_nobody_knows(

@@ -32,7 +32,10 @@ from studio.farm.bundles.node_cache import NodeCache
 from studio.farm.jobs import RenderJob, job_ids, read_job
 from studio.farm.money import estimate as estimating
 from studio.farm.money import quote as quoting
+from studio.farm.movie import read_movie
+from studio.farm.results import read_notes
 from studio.farm.seen import known
+from studio.farm.session import job_folder
 from studio.farm.store import open_store
 from studio.farm.wish import FarmWish
 from studio.scene.project import fingerprint, load_project, save_project
@@ -276,14 +279,41 @@ def test_a_store_that_refuses_is_one_sentence_and_nothing_is_lost(
 # --- what stands against it ------------------------------------------------------------------------------------------
 def test_errors_keep_it_from_being_sent_and_lead_to_their_field(panel: Any, studio: Any, qtbot: QtBot) -> None:
     studio.run("export.set", name="format", value="h264")
+    studio.run("export.set", name="width", value=641)
     settled(panel, qtbot)
-    assert "a farm makes pictures" in panel.error.lower() and not panel.send_button.isEnabled()
+    assert "sides are even, not 641x360" in panel.error and not panel.send_button.isEnabled()
     assert panel.send_button.toolTip() == panel.error
     click(panel.findings.rows[0])
-    assert panel.window().focusWidget() is part(panel, "format")
+    assert panel.window().focusWidget() is part(panel, "width")
     choose(part(panel, "format"), "png8")
     settled(panel, qtbot)
     assert panel.error == "" and panel.send_button.isEnabled()
+
+
+def test_a_movie_is_sent_like_pictures_and_noted_as_what_they_become(
+    panel: Any, studio: Any, qtbot: QtBot, tmp_path: Path, shot: Any
+) -> None:
+    pytest.importorskip("av", reason="movies need PyAV")
+    asked(panel, tmp_path / "out" / "{scene}.####.exr")
+    pictures = sent(panel, qtbot).handed.job
+    choose(part(panel, "format"), "h265-10")
+    type_into(part(panel, "output"), str(tmp_path / "out" / "{scene}"))
+    studio.run("export.set", name="burn_ins", value=["{frame}"])
+    settled(panel, qtbot)
+    assert part(panel, "names").text() == "stage.mp4"
+    assert part(panel, "movie-told").isVisibleTo(panel) and panel.error == ""
+    assert not any("left out" in row.finding.sentence for row in panel.findings.rows), "texts are drawn here"
+    handed = sent(panel, qtbot).handed
+    shot(panel.window(), "farm-submit-movie")
+    assert handed.job.spec.id == pictures.spec.id, "what is rendered is the same"
+    home = job_folder(open_store(known.own_store()), handed.job.spec.id)
+    notes = read_notes(home)
+    movie = read_movie(home, notes)
+    assert movie is not None and movie.path == tmp_path / "out" / "stage.mp4"
+    assert (movie.export.format, movie.export.burn_ins, movie.made) == ("h265-10", ("{frame}",), None)
+    assert notes is not None and Path(notes.output) == tmp_path / "out" / "stage.frames" / "######.exr"
+    choose(part(panel, "format"), "exr")
+    assert not part(panel, "movie-told").isVisibleTo(panel)
 
 
 def test_a_usual_size_is_taken_and_shown(panel: Any, studio: Any, qtbot: QtBot) -> None:
@@ -314,12 +344,18 @@ def test_what_an_export_can_and_a_farm_cannot_is_left_out_and_said(panel: Any, s
     for name, value in (("error", 0.05), ("time_limit_s", 60.0)):
         studio.run("export.set", name=name, value=value)
     settled(panel, qtbot)
-    said = [row.finding.sentence for row in panel.findings.rows if row.finding.severity == "warning"]
-    assert any("noise target is left out" in sentence for sentence in said)
-    assert any("time limit is left out" in sentence for sentence in said)
-    assert panel.error == ""
+
+    def said() -> str:
+        return " ".join(row.finding.sentence for row in panel.findings.rows if row.finding.severity == "warning")
+
+    assert "time limit is left out" in said() and "noise target" not in said() and panel.error == ""
     request = panel.seen.asked.request
-    assert request.settings.error == 0.0 and request.settings.time_limit_s == 0.0
+    assert request.settings.error == 0.05 and request.settings.time_limit_s == 0.0
+    assert part(panel, "error").isVisibleTo(panel) and part(panel, "error").value == 0.05
+    farm.change_wish(studio, where="openjd", address=str(studio.path.parent / "bundles"))
+    settled(panel, qtbot)
+    assert "noise target is left out" in said() and panel.seen.asked.request.settings.error == 0.0
+    assert not part(panel, "error").isVisibleTo(panel)
 
 
 @pytest.mark.parametrize(

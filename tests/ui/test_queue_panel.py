@@ -18,7 +18,8 @@ from studio.render.queue import Queue
 from studio.scene.entities import Camera
 from studio.scene.lights import Light
 from studio.scene.scene import Scene
-from studio.ui.export_panel import TOKENS, ExportPanel
+from studio.ui.export_fields import TOKENS
+from studio.ui.export_panel import ExportPanel
 from studio.ui.queue_model import FrameModel, JobModel, duration
 from studio.ui.queue_panel import QueuePanel
 from tests.ui.desk import PlainDesk

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from studio.errors import BadAsset, UsageError
-from studio.farm.jobs import RenderJob, claimed, decoded, job_key, read_job
+from studio.farm.jobs import RenderJob, chains, claimed, decoded, job_key, read_job
 from studio.farm.model import JobId, Record
 from studio.farm.orders import want
 from studio.farm.store import Store, open_store
@@ -135,7 +135,8 @@ def progress(store: Store, id_: JobId) -> tuple[int, int]:
     """Samples of a job that are done, and all of them, by the claims of the store."""
     job = read_job(store, id_)
     done = sum(b - a for results in claimed(store, job).values() for a, b in (r.range for r in results))
-    return done, sum(piece.count for piece in job.spec.pieces)
+    chained = zip(job.spec.pieces, chains(store, job), strict=True)
+    return done, sum(chain.count if chain.final else piece.count for piece, chain in chained)
 
 
 def status_of(ref: Ref, state: State, text: str = "", *, store: Store | None = None) -> Status:

@@ -7,7 +7,8 @@ Ray: between machines there is no port but the cluster's own, with the cluster's
 crosses, so nobody unpickles records of ours. Frames never go through Ray; nodes write them to the store.
 
 Both are restarted by Ray without end. A coordinator that begins anew reads the store and has a new generation; a node
-that was known to the one before is told to offer itself, and the unit that it has, again.
+that was known to the one before is told to offer itself, and the unit that it has, again. What the coordinator is
+besides an actor stands in `ray_house`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from typing import Any
 
 import msgspec
 
-from studio.errors import CannotWrite
-from studio.farm.desk import FarDesk, answered
+from studio.errors import CannotWrite, StudioError
+from studio.farm.desk import REFUSED, FarDesk, answered
+from studio.farm.engines.ray_house import ClusterHouse
 from studio.farm.engines.ray_jobs import DriverOrder
-from studio.farm.jobs import read_job
-from studio.farm.service import Service
-from studio.farm.store import open_store
 from studio.farm.trust.keeper import Keeper
 from studio.farm.work import WorkOrder
 
@@ -34,36 +33,49 @@ _TICK_S = 0.25
 
 
 class Coordinator:
-    """The actor with the service of one job."""
+    """The actor with the coordinator of one job. It is begun when it is first asked for something, and again while it
+    cannot be, as when the store does not answer: an actor that fails to begin would never be restarted."""
 
-    def __init__(self, order: bytes) -> None:
-        told = msgspec.json.decode(order, type=DriverOrder)
-        self._service = Service(open_store(told.store), policy=told.policy)
-        self._job = told.job
-        self._service.submit(read_job(self._service.store, told.job), by="ray")
+    def __init__(self, order: bytes, here: str) -> None:
+        self._order, self._here = msgspec.json.decode(order, type=DriverOrder), here
+        self._house: ClusterHouse | None = None
+        self._beginning = threading.Lock()
+        self._closed = threading.Event()
         threading.Thread(target=self._tick, name="studio-farm-ticks", daemon=True).start()
 
     def call(self, verb: str, body: bytes) -> tuple[int, bytes]:
         """A verb of `Desk` for a node: a status, and the JSON of the answer or of a sentence."""
-        return answered(self._service, verb, body)
+        try:
+            house = self._at_work()
+        except StudioError as fault:
+            return REFUSED, msgspec.json.encode(str(fault))
+        return answered(house.service, verb, body)
 
     def state(self) -> tuple[str, int, int, str]:
-        """How the job stands: state, samples that are done, all of them, and why nothing happens."""
-        status = self._service.coordinator.status(self._job)
-        return status.state, status.done, status.total, status.why
+        """How the job stands: state, samples that are done, all of them, and why nothing happens. Raises StudioError
+        for a job that cannot be taken."""
+        return self._at_work().state()
 
-    def flush(self) -> None:
-        """Write down what has happened."""
-        self._service.flush()
+    def close(self) -> None:
+        """End the checks, and write down what has happened."""
+        self._closed.set()
+        if self._house is not None:
+            self._house.close()
 
     def pid(self) -> int:
         """The process of the coordinator."""
         return os.getpid()
 
+    def _at_work(self) -> ClusterHouse:
+        with self._beginning:
+            if self._house is None:
+                self._house = ClusterHouse(self._order, here=self._here)
+            return self._house
+
     def _tick(self) -> None:
-        while True:
-            threading.Event().wait(_TICK_S)
-            self._service.tick()
+        while not self._closed.wait(_TICK_S):
+            if self._house is not None:
+                self._house.tick()
 
 
 class Relay(FarDesk):

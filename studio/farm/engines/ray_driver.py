@@ -8,6 +8,7 @@ environment variable; nothing of it is secret.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -22,6 +23,7 @@ import msgspec
 from studio.errors import CannotWrite, StudioError, UsageError
 from studio.farm.engines.engine import End, State, write_end
 from studio.farm.engines.ray_actors import COORDINATOR, Coordinator, NodeKeeper, Relay
+from studio.farm.engines.ray_house import node_name
 from studio.farm.engines.ray_jobs import ORDER, DriverOrder
 from studio.farm.orders import wished_of
 from studio.farm.store import open_store
@@ -96,17 +98,17 @@ class Drive:
         from ray.exceptions import ActorAlreadyExistsError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        here = ray.get_runtime_context().get_node_id()
         actor = ray.remote(Coordinator).options(
             name=COORDINATOR,
             num_cpus=0,
             max_restarts=-1,
             max_task_retries=0,
             max_concurrency=64,
-            scheduling_strategy=here,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
         )
         try:
-            self.coordinator = actor.remote(msgspec.json.encode(self.order))
+            self.coordinator = actor.remote(msgspec.json.encode(self.order), here)
         except ActorAlreadyExistsError as fault:
             raise UsageError(
                 f"the job {self.order.job} is at work on this cluster under another name; wait for it, or cancel that"
@@ -122,7 +124,8 @@ class Drive:
         for place, kept in list(self.keepers.items()):
             if kept.machine not in alive or self._is_lost(kept):
                 _say(f"{kept.node} is gone")
-                Relay(self.coordinator).leave(kept.node)
+                with contextlib.suppress(CannotWrite):  # one that is just being restarted knows nothing of the node
+                    Relay(self.coordinator).leave(kept.node)
                 del self.keepers[place]
         for machine, found in alive.items():
             resources = found["Resources"]
@@ -136,7 +139,7 @@ class Drive:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        node = f"ray-{self.order.generation}-{machine[:12]}-{number}"
+        node = node_name(machine, number)
         order = WorkOrder(
             url="",
             token="",
@@ -221,9 +224,11 @@ class Drive:
         if stopping:
             ray.wait(stopping, num_returns=len(stopping), timeout=2.0 if self.stop.is_set() else 40.0)
         try:
-            self._ask("flush")
-        except (CannotWrite, RayError):
-            _say("the last events are not written down")
+            self._ask("close")
+        except StudioError as fault:
+            _say(f"the coordinator could not write down all it knows: {fault}")
+        except RayError as fault:
+            _say(f"the coordinator could not write down all it knows ({type(fault).__name__})")
         ray.shutdown()
 
 

@@ -40,6 +40,7 @@ from studio.farm.store import open_store
 
 ORDER = "MYRIAD_FARM_ORDER"  # the variable in which the driver finds what to do
 DRIVER = "studio.farm.engines.ray_driver"
+CONTRACTED = 2  # the level of machines that are rented, and the least trusted that a cluster may have
 _STATES: dict[str, State] = {
     "PENDING": "waiting",
     "RUNNING": "running",
@@ -58,7 +59,7 @@ class DriverOrder(Record, frozen=True):
     checkpoint_s: float = 60.0
     cache: str = ""  # of nodes; "": the user's
     policy: Policy = msgspec.field(default_factory=Policy)
-    trust: int = 1
+    trust: int = 1  # the level of the cluster's machines; from CONTRACTED on what they deliver is checked
     generation: int = 1
     slowdown: float = 1.0  # of all nodes, for tests
 
@@ -66,7 +67,8 @@ class DriverOrder(Record, frozen=True):
 class RayJobs:
     """A Ray cluster, by the address of its dashboard: http://127.0.0.1:8265 of a tunnel, or https:// of a proxy.
 
-    `python` is the interpreter on the head that has the studio.
+    `python` is the interpreter on the head that has the studio. The machines count as rented where the job may be seen
+    by such (`Needs.trust`), else as the studio's own.
     """
 
     name = "ray"
@@ -83,7 +85,7 @@ class RayJobs:
 
     def capabilities(self) -> Capabilities:
         """See `Engine.capabilities`."""
-        return Capabilities(coordinated=True, cancels=True, drains=True, pauses=True, logs=True, trust=2)
+        return Capabilities(coordinated=True, cancels=True, drains=True, pauses=True, logs=True, trust=CONTRACTED)
 
     def check(self, job: RenderJob) -> list[str]:
         """See `Engine.check`; asks the cluster as well."""
@@ -103,7 +105,13 @@ class RayJobs:
         if wrong:
             raise UsageError(wrong[0])
         write_job(open_store(store_url), job)
-        order = msgspec.structs.replace(self._order, store=store_url, job=job.spec.id, generation=generation)
+        order = msgspec.structs.replace(
+            self._order,
+            store=store_url,
+            job=job.spec.id,
+            generation=generation,
+            trust=max(self._order.trust, min(job.spec.needs.trust, CONTRACTED)),
+        )
         request: dict[str, Any] = {
             "entrypoint": f"{shlex.quote(self._python)} -P -m {DRIVER}",
             "submission_id": name,

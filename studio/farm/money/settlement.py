@@ -9,7 +9,8 @@ written down as usage and none of it is billed. The time before the first sample
 Every entry's key is made of what it stands for, so events may come twice, and a whole log may be gone through again
 (`replay`): what the ledger has already stays as it is. That is also how a ledger that was lost is made again.
 
-What a node says it took is believed only up to what the clock says that it can have taken.
+What a node says it took is believed only up to what the clock says that it can have taken, and its score only as far
+as its work bears it out (`pace`).
 """
 
 from __future__ import annotations
@@ -19,20 +20,28 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
 
 from studio.errors import StudioError, UsageError
+from studio.farm.chain import place_of
 from studio.farm.model import Event, JobId, JobSpec, NodeId, NodeInfo, Range, Result, attempt_of, maker_of
 from studio.farm.money import prices as p
 from studio.farm.money.accounts import Accounts, Place, moved
 from studio.farm.money.accounts import Payer as Payer
 from studio.farm.money.ledger import PLATFORM, Entry, Ledger, Posting, UsageRow
+from studio.farm.money.pace import Pace
 from studio.farm.money.prices import PriceList, Quantities
 from studio.farm.ranges import Ranges
 
+K = TypeVar("K")
+V = TypeVar("V")
 JobOf = Callable[[JobId], JobSpec | None]
 NodeOf = Callable[[NodeId], NodeInfo | None]
 ResultOf = Callable[[JobId, int, Range], Result | None]
 MOST_NOTES = 100
+MOST_KEPT = 20_000  # attempts, caps and nodes that are remembered: the last
 _OVER = ("done", "failed", "cancelled")
 _UNPAID = {"failed": "failed", "expired": "expired", "lost": "lost"}
 
@@ -54,7 +63,7 @@ class _Attempt:
 class _Open:
     """A job that is being settled."""
 
-    billed: dict[int, Ranges] = field(default_factory=dict)  # by piece: samples are never billed twice
+    billed: dict[str, Ranges] = field(default_factory=dict)  # by place: samples are never billed twice
 
 
 class Settlement(Accounts):
@@ -80,6 +89,8 @@ class Settlement(Accounts):
         self._attempts: dict[int, _Attempt] = {}
         self._leased: dict[int, NodeId] = {}
         self._caps: dict[JobId, int] = {}  # as people set them since
+        self._paces: dict[JobId, Pace] = {}  # of jobs that are not over
+        self._counted: dict[NodeId, float] = {}  # the share of its score that counted for a node's last unit
         self._open: dict[JobId, _Open] = {}
         self._ended: list[tuple[int, _Attempt]] = []
         self._waiting: deque[Event] = deque()
@@ -138,7 +149,7 @@ class Settlement(Accounts):
         kind, found = event.kind, self._attempts.get(event.attempt)
         if kind in ("leased", "adopted") and event.range is not None:
             first, last = event.range
-            self._leased[event.attempt] = event.node
+            _keep(self._leased, event.attempt, event.node)
             self._attempts.setdefault(
                 event.attempt,
                 _Attempt(event.job, event.piece, event.node, last, first, event.at, loaded=kind == "adopted"),
@@ -152,15 +163,14 @@ class Settlement(Accounts):
         elif kind == "probed" and found is not None and event.range is not None:
             self._probed(event, spec, found)
         elif kind == "retracted" and event.range is not None:
-            first, last = event.range
-            self.reject(event.job, [f"{spec.pieces[event.piece].name}/{first}-{last}"], reason="taken back")
+            self._taken_back(event, spec)
         elif kind in _UNPAID and event.attempt:
             self._unpaid(event.attempt, event.at, event.text or _UNPAID[kind])
         elif kind == "submitted":
             if not self.prices.free and spec.cap_micros:
                 self._hold(spec, spec.cap_micros, f"hold/{spec.id}", partly=True)
         elif kind == "cap":
-            self._caps[event.job] = int(event.text)
+            _keep(self._caps, event.job, int(event.text))
             self._recap(event, spec, int(event.text))
         elif kind in ("resumed", "extended"):  # what was released at an end is held again
             self._recap(event, spec, max(self._caps.get(event.job, spec.cap_micros), self.cap(spec)))
@@ -175,6 +185,8 @@ class Settlement(Accounts):
                 else:
                     self._ended.append((number, self._attempts.pop(number)))
             self._release(event, spec)
+            self._open.pop(event.job, None)
+            self._paces.pop(event.job, None)
 
     def _owner(self, spec: JobSpec) -> str:
         return spec.owner or self._customer
@@ -234,9 +246,7 @@ class Settlement(Accounts):
     def _delivered(self, event: Event, spec: JobSpec, attempt: _Attempt | None) -> None:
         """Bill samples that were accepted, once whatever happens."""
         assert event.range is not None
-        piece, samples = spec.pieces[event.piece], event.range
-        unit = f"{piece.name}/{samples[0]}-{samples[1]}"
-        key = f"capture/{spec.id}/{unit}.{event.attempt}"
+        samples = event.range
         result, node = self._result(spec.id, event.piece, samples), self._node(event.node)
         said = result.usage.render_s + result.usage.load_s if result is not None else 0.0
         since = attempt.since if attempt is not None else event.at - max(said, 0.0)
@@ -245,17 +255,28 @@ class Settlement(Accounts):
             self._end_rivals(event, attempt)
             if attempt.at >= attempt.last:
                 del self._attempts[event.attempt]
+        place = place_of(spec.pieces[event.piece], result.blocks if result is not None else "")
+        unit = f"{place}/{samples[0]}-{samples[1]}"
         if result is None or node is None:
             self._note(f"{unit} of {spec.id} came from {event.node!r}, of which nothing is known; not billed")
             return
-        if self.ledger.find(key) is not None:
+        if result.node not in ("", event.node):  # the store had another's already, which is the one that counts
+            seconds = min(max(event.at - since, 0.0), p.LONGEST_S)
+            taken = p.quantities_of(self.believed(node), seconds)
+            self._bear(spec, unit, event.attempt, node, taken, seconds, event.at, "duplicate", pays=True)
             return
-        billed = self._billed(spec.id, event.piece, piece.name)
-        if billed.meets(samples):
+        key = f"capture/{spec.id}/{unit}.{event.attempt}"
+        known, billed = self.ledger.find(key) is not None, self._billed(spec.id, place)
+        if billed.meets(samples) and not known:
             return
         limit = max(event.at - since, 0.0)
         load_s = min(max(result.usage.load_s, 0.0), limit)
-        taken = p.usage_quantities(node, result.usage, limit_s=limit - load_s)
+        taken = self._accepted(
+            spec, event, p.usage_quantities(node, result.usage, limit_s=limit - load_s), result.blocks
+        )
+        if known:
+            return
+        node = self.believed(node)
         t1 = round(event.at * 1e6)
         times = {"t0": min(round((since + load_s) * 1e6), t1), "t1": t1}
         row = self._row(key, spec.id, unit, event.attempt, event.node, taken, times, accepted=True)
@@ -263,6 +284,47 @@ class Settlement(Accounts):
         billed.add(samples)
         if load_s > 0:
             self._load(spec, unit, event, node, load_s, times["t0"])
+
+    def _accepted(self, spec: JobSpec, event: Event, taken: Quantities, blocks: str) -> Quantities:
+        """What samples that were accepted count for, of what they are said to have taken, which is learned from."""
+        assert event.range is not None
+        counted = self._borne_out(spec, event, taken, blocks)
+        cost, pace = spec.pieces[event.piece].cost, self._paces.setdefault(spec.id, Pace(spec.expected_s))
+        pace.learn((event.piece, blocks), maker_of(event.node), event.range, cost=cost, score_s=taken.score_s)
+        if taken.score_s > 0:
+            _keep(self._counted, event.node, counted.score_s / taken.score_s)
+        return counted
+
+    def _borne_out(self, spec: JobSpec, event: Event, taken: Quantities, blocks: str = "") -> Quantities:
+        """What samples took, with no more score-seconds than the work of others bears out."""
+        assert event.range is not None
+        pace, count = self._paces.get(spec.id), event.range[1] - event.range[0]
+        if pace is None:
+            return taken
+        most = pace.most((event.piece, blocks), maker_of(event.node), count, cost=spec.pieces[event.piece].cost)
+        return taken if most is None else msgspec.structs.replace(taken, score_s=min(taken.score_s, most))
+
+    def believed(self, node: NodeInfo) -> NodeInfo:
+        """A node with as much of its score as counted for its last unit."""
+        share = self._counted.get(node.id, 1.0)
+        return node if share >= 1.0 else msgspec.structs.replace(node, score=node.score * share)
+
+    def _taken_back(self, event: Event, spec: JobSpec) -> None:
+        """Give back what a delivery was billed. Where that was done before, as by another coordinator of this house,
+        what stands billed for these samples by now is of whoever rendered them again."""
+        assert event.range is not None
+        name, span = spec.pieces[event.piece].name, f"{event.range[0]}-{event.range[1]}"
+        gone = {e.refers for e in self.ledger.entries(job=event.job, kind="reject")}
+        own = [
+            e
+            for e in self.ledger.entries(job=event.job, kind="capture")
+            if e.attempt == event.attempt and e.unit.endswith(f"/{span}") and _piece_of(e.unit) == name
+        ]
+        if not own or any(e.number not in gone for e in own):
+            self.reject(event.job, {e.unit for e in own} or {f"{name}/{span}"}, reason="taken back")
+        pace = self._paces.get(event.job)
+        if pace is not None:
+            pace.forget(maker_of(event.node))
 
     def reconcile(self, spec: JobSpec, results: Mapping[int, Iterable[Result]]) -> None:
         """Bill what the store has of a job and no event told of, because whoever was to hear of it died. Its node is
@@ -313,14 +375,14 @@ class Settlement(Accounts):
         else:
             self.ledger.record(usage)
 
-    def _billed(self, job: JobId, piece: int, name: str) -> Ranges:
-        """Samples of a piece that stand billed, by the ledger."""
+    def _billed(self, job: JobId, place: str) -> Ranges:
+        """Samples at a place that stand billed, by the ledger."""
         open_ = self._open.setdefault(job, _Open())
-        if piece not in open_.billed:
+        if place not in open_.billed:
             gone = {e.refers for e in self.ledger.entries(job=job, kind="reject")}
             units = (e.unit for e in self.ledger.entries(job=job, kind="capture") if e.number not in gone)
-            open_.billed[piece] = Ranges(_samples(unit) for unit in units if unit.startswith(f"{name}/"))
-        return open_.billed[piece]
+            open_.billed[place] = Ranges(_samples(unit) for unit in units if unit.startswith(f"{place}/"))
+        return open_.billed[place]
 
     def _end_rivals(self, event: Event, winner: _Attempt) -> None:
         """Whoever works at the same samples was beaten to them."""
@@ -343,7 +405,8 @@ class Settlement(Accounts):
             return
         unit = f"{spec.pieces[attempt.piece].name}/{attempt.at}-{attempt.last}"
         seconds = min(max(at - attempt.since, 0.0), p.LONGEST_S)
-        self._bear(spec, unit, number, node, seconds, at, reason, pays=reason == "duplicate")
+        taken = p.quantities_of(self.believed(node), seconds)
+        self._bear(spec, unit, number, node, taken, seconds, at, reason, pays=reason == "duplicate")
 
     def checked(
         self,
@@ -358,7 +421,8 @@ class Settlement(Accounts):
     ) -> None:
         """A node rendered something again to check another: it is paid, unless it is the house's own, and the farm
         bears it."""
-        self._bear(spec, unit, attempt, node, seconds, at, "verification", pays=pays)
+        taken = p.quantities_of(node, seconds)
+        self._bear(spec, unit, attempt, node, taken, seconds, at, "verification", pays=pays)
 
     def _probed(self, event: Event, spec: JobSpec, attempt: _Attempt) -> None:
         """A node rendered what was known, without knowing that: it is paid as for anything else, by the farm."""
@@ -370,7 +434,8 @@ class Settlement(Accounts):
             del self._attempts[event.attempt]
         if node is not None:
             unit = f"{spec.pieces[event.piece].name}/{first}-{last}"
-            self.checked(spec, unit, event.attempt, node, seconds=seconds, at=event.at)
+            taken = self._borne_out(spec, event, p.quantities_of(self.believed(node), seconds))
+            self._bear(spec, unit, event.attempt, node, taken, seconds, event.at, "verification", pays=True)
 
     def _bear(
         self,
@@ -378,6 +443,7 @@ class Settlement(Accounts):
         unit: str,
         attempt: int,
         node: NodeInfo,
+        taken: Quantities,
         seconds: float,
         at: float,
         reason: str,
@@ -385,7 +451,6 @@ class Settlement(Accounts):
         pays: bool,
     ) -> None:
         key = f"{'check' if reason == 'verification' else 'usage'}/{spec.id}/{unit}.{attempt}"
-        taken = p.quantities_of(node, seconds)
         t1 = round(at * 1e6)
         times = {"t0": t1 - p.millionths(seconds), "t1": t1}
         row = self._row(key, spec.id, unit, attempt, node.id, taken, times, reason)
@@ -452,6 +517,18 @@ def replay(settlement: Settlement, events: Iterable[Event]) -> None:
     """Settle a log again from its beginning: what is in the ledger stays, what is missing comes."""
     for event in events:
         settlement.heard(event)
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    """Remember something as the newest; of too much the oldest is forgotten."""
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > MOST_KEPT:
+        del kept[next(iter(kept))]
+
+
+def _piece_of(unit: str) -> str:
+    return unit.partition("/")[0].partition("~")[0]
 
 
 def _samples(unit: str) -> Range:

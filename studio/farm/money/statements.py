@@ -108,7 +108,7 @@ def _billed(captures: list[Entry], usages: dict[str, UsageRow]) -> Iterator[Line
     """A line for each piece, and one for loading where that is billed."""
     groups: dict[str, list[Entry]] = {}
     for entry in captures:
-        what = entry.unit.rpartition("/")[0]
+        what = entry.unit.rpartition("/")[0].partition("~")[0]  # whatever pixels a round was of
         groups.setdefault(f"{what}, loading" if entry.key.startswith("load/") else what, []).append(entry)
     for what in sorted(groups):
         rows = [usages[e.key] for e in groups[what] if e.key in usages]

@@ -2,6 +2,9 @@
 
 A log is read a block at a time, as its coordinator writes it, and every block once. What it says is for looking at.
 What is done stands in claims, and what is paid in the ledger.
+
+Events themselves are not kept: a farm that is watched for weeks has many. Whoever wants to see them has the blocks read
+again from the store, once, and from then on hears those that are new.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass, field
 
 from studio.farm.jobs import RenderJob, job_key
 from studio.farm.model import Event, NodeId
+from studio.farm.ranges import Ranges
 from studio.farm.session import events_of
 from studio.farm.store import Store
 
@@ -49,31 +53,52 @@ class AtWork:
 class Course:
     """The log of a job, read so far. Belongs to one thread."""
 
-    events: list[Event] = field(default_factory=list)
     nodes: dict[NodeId, NodeWork] = field(default_factory=dict)
     at_work: dict[int, AtWork] = field(default_factory=dict)
     cap_micros: int | None = None  # as it was set last; None as it was submitted
-    _read: set[str] = field(default_factory=set)
+    _read: dict[int, Ranges] = field(default_factory=dict)  # blocks, by their coordinator
+    _fresh: list[Event] | None = None  # that were not told yet; None while nobody wants them
     _pace: deque[tuple[float, float]] = field(default_factory=deque)  # when, and samples times cost
 
     def read(self, store: Store, job: RenderJob) -> int:
         """Read the blocks that were not read yet, in their order; gives how many events they hold."""
-        found = []
-        for key, _ in store.list(job_key(job.spec.id, "events")):
-            match = _BLOCK.fullmatch(key.rsplit("/", 1)[-1])
-            if match is not None and key not in self._read:
-                found.append((int(match[1]), int(match[2]), key))
-        before = len(self.events)
-        for *_, key in sorted(found):
+        count = 0
+        for generation, number, key in _blocks(store, job):
+            if self._has(generation, number):
+                continue
             events = events_of(store, key)
-            self._read.add(key)  # not before: a store that does not answer is asked for it again
+            # not before: a store that does not answer is asked for it again
+            self._read.setdefault(generation, Ranges()).add((number, number + 1))
             for event in events:
                 self.hear(event, job)
-        return len(self.events) - before
+            count += len(events)
+        return count
+
+    @property
+    def tells(self) -> bool:
+        """Whether somebody hears the events as they come."""
+        return self._fresh is not None
+
+    def told(self, store: Store, job: RenderJob) -> tuple[Event, ...]:
+        """The events since this was asked last; the first time, and after `untold`, all that were read so far."""
+        events = self._fresh
+        if events is None:
+            read = (key for generation, number, key in _blocks(store, job) if self._has(generation, number))
+            events = [event for key in read for event in events_of(store, key)]
+        self._fresh = []
+        return tuple(events)
+
+    def untold(self) -> None:
+        """Nobody wants the events any more."""
+        self._fresh = None
+
+    def _has(self, generation: int, number: int) -> bool:
+        return self._read.get(generation, Ranges()).covers((number, number + 1))
 
     def hear(self, event: Event, job: RenderJob) -> None:
         """Take the next event."""
-        self.events.append(event)
+        if self._fresh is not None:
+            self._fresh.append(event)
         if event.kind == "cap" and event.text.isdecimal():
             self.cap_micros = int(event.text[:18])
         if event.attempt:
@@ -90,12 +115,15 @@ class Course:
         node.heard = max(node.heard, event.at)
         known = 0 <= event.piece < len(job.spec.pieces)
         if event.kind in ("leased", "adopted") and known:
+            for number in [n for n, each in self.at_work.items() if each.node == event.node]:
+                del self.at_work[number]  # a node works at one unit; that others were faster is said nowhere
             self.at_work[event.attempt] = AtWork(event.node, event.piece, first, last, event.at)
         elif event.kind == "cut" and own is not None:
             own.last = first
         elif event.kind == "delivered":
             cost = job.spec.pieces[event.piece].cost if known else 1.0
             self._pace.append((event.at, (last - first) * cost))
+            self._trim(event.at)
             node.units += 1
             node.samples += last - first
             if own is not None:
@@ -114,8 +142,21 @@ class Course:
     def work_s(self, now: float) -> float:
         """Samples times cost that are delivered in a second, by the last minutes; 0 while nobody knows. It begins with
         a delivery, so the time that nodes took to start is no part of it."""
-        while self._pace and self._pace[0][0] < now - WINDOW_S:
-            self._pace.popleft()
+        self._trim(now)
         if len(self._pace) < 2:
             return 0.0
         return sum(work for _, work in list(self._pace)[1:]) / max(now - self._pace[0][0], 1.0)
+
+    def _trim(self, now: float) -> None:
+        while self._pace and self._pace[0][0] < now - WINDOW_S:
+            self._pace.popleft()
+
+
+def _blocks(store: Store, job: RenderJob) -> list[tuple[int, int, str]]:
+    """The blocks of a log in their order: coordinator, number and key."""
+    found = []
+    for key, _ in store.list(job_key(job.spec.id, "events")):
+        match = _BLOCK.fullmatch(key.rsplit("/", 1)[-1])
+        if match is not None:
+            found.append((int(match[1]), int(match[2]), key))
+    return sorted(found)

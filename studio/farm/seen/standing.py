@@ -28,7 +28,7 @@ def status_of(job: Job, nodes: Mapping[NodeId, Node], attempts: Mapping[int, Att
     return Status(
         state=job.state,
         done=sum(done.size for done in job.done),
-        total=sum(piece.count for piece in job.spec.pieces),
+        total=job.total(),
         running=len(job.running),
         left_s=dealing.left_cost(job, attempts) * job.sample_s() / speed if speed > 0 else 0.0,
         spent_micros=job.spent,

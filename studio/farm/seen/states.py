@@ -14,7 +14,7 @@ from studio.farm.jobs import RenderJob
 from studio.farm.model import Event, JobId, NodeId, NodeRow, Piece
 from studio.farm.money.bill import Bill
 from studio.farm.seen.course import Course
-from studio.farm.session import Standing, done_ranges
+from studio.farm.session import Standing, made_of
 from studio.farm.store import Store
 from studio.farm.wish import LOCAL, STORE
 from studio.render.frames import frame_path
@@ -27,12 +27,13 @@ OVER = ("done", "failed", "cancelled")
 _SHOWN = (".png", ".jpg", ".jpeg")  # pictures that are their own preview
 
 Mark = Literal["waiting", "working", "done", "here", "missing"]
+MovieMark = Literal["", "waiting", "making", "here", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
 class FrameState:
-    """A frame of a job. "done": all of it is rendered; "here": its picture is in the artist's folder; "missing": it was
-    written there and is not there any more. `stamp` changes with the preview."""
+    """A frame of a job. "done": all of it is rendered; "here": its picture is in the artist's folder, or the movie that
+    it is in; "missing": it was written there and is not there any more. `stamp` changes with the preview."""
 
     frame: float
     done: int
@@ -63,7 +64,8 @@ class NodeState:
 @dataclass(frozen=True, slots=True)
 class JobState:
     """A job of a store. Money is in millionths; `spent_micros` None where nobody here keeps books. `output` is "" when
-    this machine does not know where the pictures go; `fault` says why they do not come."""
+    this machine does not know where the pictures go; `fault` says why they do not come. `movie` is how the movie stands
+    that they become ("": none; "waiting": for frames), `encoded` how many frames of it are."""
 
     place: str
     standing: Standing
@@ -76,6 +78,8 @@ class JobState:
     currency: str = ""
     written: int = 0
     fault: str = ""
+    movie: MovieMark = ""
+    encoded: int = 0
 
     @property
     def id(self) -> JobId:
@@ -114,12 +118,14 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that is told once: how a job ended, or that nobody works at it ("alone")."""
+    """Something that is told once: how a job ended, that nobody works at it ("alone"), or that it is rendered and its
+    movie cannot be made ("unmade"), by what fault."""
 
     place: str
     job: Standing
     what: str
     output: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +166,14 @@ def frames_of(
     store: Store, job: RenderJob, home: Path, course: Course, rows: tuple[NodeRow, ...], working: bool
 ) -> Iterable[FrameState]:
     """The frames of a job in their order."""
+    from studio.farm.movie import read_movie
     from studio.farm.results import read_notes
 
-    done = done_ranges(store, job)
+    made = made_of(store, job)
     notes = read_notes(home)
+    movie = read_movie(home, notes)
+    movie = movie if movie is not None and movie.made is not None else None  # until then its frames are pictures
+    there = movie is not None and movie.is_here
     pieces = job.spec.pieces
     of_frame: dict[float, list[int]] = {}
     for row, piece in enumerate(pieces):
@@ -172,14 +182,14 @@ def frames_of(
     for node, piece_row in _at_work(job, course, rows) if working else ():
         at_work.setdefault(pieces[piece_row].frame, set()).add(node)
     for frame, chosen in sorted(of_frame.items()):
-        samples = sum(pieces[row].count for row in chosen)
-        have = sum(done[row].size for row in chosen)
+        samples = sum(made[row].all for row in chosen)
+        have = sum(made[row].done for row in chosen)
         nodes = tuple(sorted(at_work.get(frame, ())))
         name = Piece(frame=frame, samples=1).name
-        mark: Mark = "done" if have >= samples else "working" if nodes else "waiting"
-        path = _picture(notes, name, frame)
+        mark: Mark = "done" if all(made[row].whole for row in chosen) else "working" if nodes else "waiting"
+        path = movie.path if movie is not None else _picture(notes, name, frame)
         if mark == "done" and notes is not None and name in notes.frames:
-            mark = "here" if path is not None and path.is_file() else "missing"
+            mark = "here" if there or (movie is None and path is not None and path.is_file()) else "missing"
         preview: Path | None = home / "previews" / f"{name}.jpg"
         stamp = _stamp(preview)
         if not stamp:

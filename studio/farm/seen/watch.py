@@ -5,8 +5,9 @@
 
 Each store has a thread, so that one that does not answer keeps no other waiting. It is looked at every two seconds
 while somebody looks, twice a minute otherwise, and ever more rarely while it does not answer. What jobs have rendered
-is brought home on the same thread, for those whose pictures' place this machine knows (`studio.farm.results.Notes`).
-What was told of a job is remembered, so whoever comes back tomorrow hears once what happened meanwhile.
+is brought home on the same thread, for those whose pictures' place this machine knows (`studio.farm.results.Notes`);
+once all frames of a movie are here it is made, one at a time of each store (`studio.farm.seen.homeward`). What was told
+of a job is remembered, so whoever comes back tomorrow hears once what happened meanwhile.
 """
 
 from __future__ import annotations
@@ -29,39 +30,31 @@ from studio.farm.money.bill import Books
 from studio.farm.orders import orders_after, wished, works
 from studio.farm.seen import known
 from studio.farm.seen.course import Course
+from studio.farm.seen.homeward import Homeward
 from studio.farm.seen.states import OVER, Detail, JobState, News, StoreState, engine_of, frames_of, left_s, nodes_at
 from studio.farm.session import job_folder, nodes_of, standing
 from studio.farm.store import Patience, Store, open_store
-from studio.farm.submission import look_of
-from studio.render.device import cache_root
 
 if TYPE_CHECKING:  # it brings the denoiser's and the signatures' libraries along
-    from studio.farm.results import Collector, Notes
     from studio.farm.trust.credits import Author
 
 SEEN_S, HIDDEN_S = 2.0, 30.0  # between two looks
 LIST_S = 15.0  # between two looks for jobs that are new, or begin again
 LONGEST_S = 120.0  # between two tries of a store that does not answer
 ALONE_S = 90.0  # that a job may go without anybody who works at it, before that is told
-AGAIN_S = 60.0  # before results that cannot be brought home are tried again
 LONGEST_END_S = 10.0  # that is waited for threads at the end; a store that does not answer is left to itself
-COLLECT_S = 2.0  # of bringing a job's results home, between two looks
-ENDS = ("done", "failed", "lost", "capped", "cancelled", "alone")  # what is told
+ENDS = ("done", "unmade", "failed", "lost", "capped", "cancelled", "alone")  # what is told
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A job as far as it was read."""
+    """A job as far as it was read, and what is brought home of it."""
 
     job: RenderJob
     home: Path
+    way: Homeward
     state: JobState | None = None
     course: Course = field(default_factory=Course)
-    collector: Collector | None = None
-    collected: int = -1  # samples that were done when all that was done had been brought home
-    previewed: int = -1  # and when previews of the rest had been made
-    came: bool = False  # pictures since it was looked at
-    again: float = 0.0  # when to try after a fault
     alone: float = 0.0  # since when nobody works at it
     orders: int = 0  # were read
     cap: int | None = None  # by orders
@@ -87,8 +80,9 @@ class JobWatch:
         self._jobs: dict[JobId, _Kept] = {}
         self._unreadable: dict[JobId, str] = {}
         self._followed: JobId = ""
-        self._told_events: tuple[JobId, int] = ("", 0)
+        self._telling: JobId = ""  # the job whose log is told
         self._wanted: list[tuple[JobId, Path | None]] = []
+        self.ended: Callable[[], object] = lambda: None  # a movie's making: it is time to look
         self._listed = float("-inf")
         self._failures = 0
         self._books = Books()
@@ -116,14 +110,20 @@ class JobWatch:
         return max(every, min(every * 2.0**self._failures, LONGEST_S)) if self._failures else every
 
     def stop(self) -> None:
-        """Have a look that is under way end soon."""
+        """Have a look that is under way end soon, and a movie's making."""
         self._closing.set()
+        for kept in list(self._jobs.values()):
+            if kept.way.making is not None:
+                kept.way.making.stop()
 
     def close(self) -> None:
         """Give back what is held. Nothing looks any more."""
         self._closing.set()
         for kept in self._jobs.values():
-            _end(kept)
+            kept.way.end()
+        for kept in self._jobs.values():
+            if kept.way.making is not None:
+                kept.way.making.join()
         self._books.close()
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -143,12 +143,29 @@ class JobWatch:
         """Bring home what is done, for a moment; whether there is something new to see, or more to bring."""
         if self._store is None or self.state.fault:
             return False
-        self._fetch_wanted(self._store)
+        wanted, self._wanted = self._wanted, []
+        for id_, output in wanted:
+            if id_ in self._jobs and not self._jobs[id_].way.fetch(self._store, output):
+                self._wanted.append((id_, output))
         changed = False
         for kept in list(self._jobs.values()):
             if self._closing.is_set():
                 return False
-            changed = self._bring(kept, self._clock() + COLLECT_S) or changed
+            changed = self._bring(self._store, kept) or changed
+        return changed
+
+    def _bring(self, store: Store, kept: _Kept) -> bool:
+        """Bring home what is done of a job; whether something came, or a fault is new."""
+        if kept.state is None:
+            return False
+        changed = kept.way.go_on(
+            store,
+            kept.state,
+            by_itself=self._collects,
+            looks=self.seen and kept.job.spec.id == self._followed,
+            busy=any(each.way.making is not None for each in self._jobs.values()),
+        )
+        kept.state = replace(kept.state, fault=kept.way.fault)
         return changed
 
     def _read(self, store: Store) -> None:
@@ -163,7 +180,8 @@ class JobWatch:
             if self._closing.is_set():
                 return
             followed = kept.job.spec.id == self._followed
-            if fresh or followed or kept.came or kept.state is None or not kept.state.over:
+            moves = kept.way.came or kept.way.making is not None
+            if fresh or followed or moves or kept.state is None or not kept.state.over:
                 self._stand(store, kept, working, rows, now)
         jobs = sorted(
             (kept.state for kept in self._jobs.values() if kept.state is not None),
@@ -185,21 +203,33 @@ class JobWatch:
         """Jobs that are new, and those that are gone."""
         there = set(job_ids(store))
         for id_ in set(self._jobs) - there:
-            _end(self._jobs.pop(id_))
+            self._jobs.pop(id_).way.end()
         self._unreadable = {id_: told for id_, told in self._unreadable.items() if id_ in there}
         for id_ in sorted(there - set(self._jobs)):
             try:
                 job = read_job(store, id_)
                 self._unreadable.pop(id_, None)
                 if not job.spec.live:  # those are a picture that somebody is lighting, and gone in a moment
-                    self._jobs[id_] = _Kept(job, job_folder(store, id_))
+                    self._jobs[id_] = self._kept(job, job_folder(store, id_))
             except CannotWrite:
                 raise
             except StudioError as fault:
                 self._unreadable[id_] = str(fault)
 
+    def _kept(self, job: RenderJob, home: Path) -> _Kept:
+        way = Homeward(
+            job,
+            home,
+            clock=self._clock,
+            author=self._author,
+            closing=self._closing.is_set,
+            ended=lambda: self.ended(),
+        )
+        return _Kept(job, home, way)
+
     def _stand(self, store: Store, kept: _Kept, working: bool, rows: tuple[NodeRow, ...], now: float) -> None:
         """How a job stands now."""
+        from studio.farm.movie import read_movie
         from studio.farm.results import read_notes
 
         stands = standing(store, kept.job, working=working)
@@ -211,41 +241,53 @@ class JobWatch:
             cap = wished(order for _, order in orders).get("cap")
             kept.cap = cap.value if cap is not None else kept.cap
         notes = read_notes(kept.home)
+        movie = read_movie(kept.home, notes)
+        where = movie.output if movie is not None else notes.output if notes is not None else ""
         spent = self._books.spent(kept.job.spec.id)
-        before, kept.came = kept.state, False
+        kept.way.came = False
         kept.state = JobState(
             place=self.place,
             standing=stands,
             engine=engine_of(kept.home),
             owner=kept.job.spec.owner,
-            output=notes.output if notes is not None else "",
+            output=where,
             left_s=left_s(kept.job, kept.course, stands, rows, now),
             cap_micros=kept.cap if kept.cap is not None else kept.job.spec.cap_micros,
             spent_micros=spent[0] if spent is not None else None,
             currency=spent[1] if spent is not None else "",
             written=len(notes.frames) if notes is not None else 0,
-            fault=before.fault if before is not None else "",
+            fault=kept.way.fault,
+            movie=kept.way.mark(movie),
+            encoded=kept.way.making.done if kept.way.making is not None else 0,
         )
 
     def _detail(self, store: Store, rows: tuple[NodeRow, ...], working: bool) -> Detail | None:
         kept = self._jobs.get(self._followed)
         if kept is None or kept.state is None:
-            self._told_events = ("", 0)
+            self._tell_log("")
             return None
         id_ = kept.job.spec.id
-        afresh = self._told_events[0] != id_
-        first = 0 if afresh else self._told_events[1]
-        events = tuple(kept.course.events[first:])
-        self._told_events = (id_, len(kept.course.events))
+        frames = tuple(frames_of(store, kept.job, kept.home, kept.course, rows, working))
+        nodes, bill = tuple(nodes_at(kept.job, kept.course, rows)), self._books.bill(id_)
+        afresh = not kept.course.tells
+        events = kept.course.told(store, kept.job)  # the last, as what was told is not told again
+        self._tell_log(id_)
         return Detail(
             id=id_,
             pieces=tuple(piece.name for piece in kept.job.spec.pieces),
-            frames=tuple(frames_of(store, kept.job, kept.home, kept.course, rows, working)),
-            nodes=tuple(nodes_at(kept.job, kept.course, rows)),
+            frames=frames,
+            nodes=nodes,
             events=events,
             afresh=afresh,
-            bill=self._books.bill(id_),
+            bill=bill,
         )
+
+    def _tell_log(self, id_: JobId) -> None:
+        """Go on with the log of this job; nobody wants that of another any more."""
+        before = self._jobs.get(self._telling) if self._telling != id_ else None
+        if before is not None:
+            before.course.untold()
+        self._telling = id_
 
     # --- what is told once -------------------------------------------------------------------------------------------
     def _news(self, jobs: Iterable[JobState], now: float) -> tuple[News, ...]:
@@ -261,7 +303,7 @@ class JobWatch:
             told.pop(job.id, None)  # the newest last
             told[job.id] = state
             if state in ENDS and (before is not None or state == "alone"):
-                news.append(News(self.place, job.standing, state, job.output))
+                news.append(News(self.place, job.standing, state, job.output, job.fault))
         if told != self._remembered.told:
             self._remembered = msgspec.structs.replace(self._remembered, told=told)
             if known.recall(self.place) is not None or self.place == known.own_store():
@@ -273,76 +315,11 @@ class JobWatch:
         kept, state = self._jobs[job.id], job.standing.state
         if not job.alone:
             kept.alone = 0.0
+            if state == "done" and job.movie in ("waiting", "making") and self._collects:
+                return "unmade" if job.fault else "going on"
             return state if state in ENDS else "going on"
         kept.alone = kept.alone or now
         return "alone" if now - kept.alone >= ALONE_S else self._remembered.told.get(job.id, "going on")
-
-    # --- bringing pictures home --------------------------------------------------------------------------------------
-    def _fetch_wanted(self, store: Store) -> None:
-        from studio.farm.results import read_notes
-
-        wanted, self._wanted = self._wanted, []
-        for id_, output in wanted:
-            kept = self._jobs.get(id_)
-            if kept is None:
-                continue
-            notes = read_notes(kept.home)
-            try:
-                if output is None and notes is None:
-                    raise UsageError(f"say where the pictures of {kept.job.spec.name} go")
-                where = output if output is not None else Path(notes.output if notes is not None else "")
-                _end(kept)
-                kept.collector = _collector(store, kept, where, notes, self._author())
-                kept.collected = kept.previewed = -1
-                kept.again = 0.0
-            except StudioError as fault:
-                self._say(kept, str(fault))
-
-    def _bring(self, kept: _Kept, until: float) -> bool:
-        """Bring home what is done of a job; whether something came, or a fault is new."""
-        from studio.farm.results import fetched_elsewhere, read_notes
-
-        state, store = kept.state, self._store
-        if state is None or store is None or self._clock() < kept.again:
-            return False
-        looks = self.seen and kept.job.spec.id == self._followed
-        if (kept.previewed if looks else kept.collected) == state.standing.done:
-            return False
-        if kept.collector is None:
-            complete = state.written >= state.standing.frames and state.over
-            if not self._collects or not state.output or complete:
-                return False
-        if fetched_elsewhere(kept.home):  # in a terminal, or by another window: one is enough
-            _end(kept)
-            return False
-        try:
-            notes = read_notes(kept.home)
-            if kept.collector is None and notes is not None:
-                kept.collector = _collector(store, kept, Path(notes.output), notes, self._author())
-            if kept.collector is None:
-                return False
-            late = [False]
-            made = kept.collector.poll(looks=looks, goes_on=lambda: self._goes_on(until, late))
-            if not late[0]:
-                kept.collected = state.standing.done
-                kept.previewed = state.standing.done if looks else kept.previewed
-            kept.came = bool(made)
-            if kept.collector.done:
-                _end(kept)
-            self._say(kept, "")
-            return bool(made) or looks or late[0]
-        except StudioError as fault:
-            kept.again = self._clock() + AGAIN_S
-            self._say(kept, str(fault))
-            return True
-
-    def _goes_on(self, until: float, late: list[bool]) -> bool:
-        late[0] = self._closing.is_set() or self._clock() >= until
-        return not late[0]
-
-    def _say(self, kept: _Kept, fault: str) -> None:
-        if kept.state is not None:
-            kept.state = replace(kept.state, fault=fault)
 
 
 def _raised(fault: Exception) -> None:
@@ -454,6 +431,7 @@ class _Thread(threading.Thread):
         super().__init__(name="studio-farm-watch", daemon=True)
         self.watch, self._changed, self._failed, self._after = watch, changed, failed, after
         self._woken, self._ends = threading.Event(), threading.Event()
+        watch.ended = self.wake
 
     def run(self) -> None:
         """Look, tell, bring home, wait."""
@@ -501,21 +479,3 @@ def _is_folder(folder: Path) -> bool:
         return folder.is_dir()
     except OSError:
         return False
-
-
-def _collector(store: Store, kept: _Kept, output: Path, notes: Notes | None, author: Author | None) -> Collector:
-    """What brings the pictures of a job home. Raises UsageError where that would take credentials away that others
-    gave them."""
-    from studio.farm.results import Collector, check_author
-
-    check_author(kept.job, notes, author)
-    look = notes.look if notes is not None else look_of(kept.job)
-    cache, parts = cache_root() / "farm", kept.home / "parts-watched"
-    return Collector(store, kept.job, output, look, home=kept.home, cache=cache, parts=parts, author=author)
-
-
-def _end(kept: _Kept) -> None:
-    if kept.collector is not None:
-        with contextlib.suppress(StudioError):
-            kept.collector.close()
-        kept.collector = None

@@ -34,7 +34,7 @@ MOST_LEASES = 64  # that are remembered
 _BLOCK = 4 << 20
 _PARTIAL = re.compile(r"jobs/([^/]+)/units/[^/]+/(\d{1,12})-(\d{1,12})\.(\d{1,18})\.part")
 _HASHED = re.compile(r"bundles/[0-9a-f]{64}(\.sig)?|layouts/[0-9a-f]{64}|blobs/[0-9a-f]{2}/[0-9a-f]{64}")
-_OF_A_JOB = re.compile(r"jobs/([^/]+)/job\.(json|sig)")
+_OF_A_JOB = re.compile(r"jobs/([^/]+)/(job\.(json|sig)|rounds/[^/]+/\d{1,12}\.[0-9a-f]{64}\.blocks)")
 
 
 @dataclass(slots=True)

@@ -70,6 +70,7 @@ class _Part:
     piece: int
     samples: Range
     node: NodeId
+    blocks: str
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Gate:
         """The parts of an object that a guest may see; None for all of it. Raises Forbidden."""
         parts = key.split("/")
         match parts:
-            case ["jobs", id_, "job.json" | "job.sig"]:
+            case ["jobs", id_, "job.json" | "job.sig"] | ["jobs", id_, "rounds", _, _]:
                 if any(job.spec.id == id_ for job in self._jobs(guest)):
                     return None
             case ["jobs", *_]:
@@ -207,7 +208,7 @@ class Gate:
             raise Forbidden(f"the attempt {attempt} has no such samples")
         if key != part_key(lease.job, job.spec.pieces[lease.piece], samples, attempt):
             raise Forbidden(f"{key[:120]!r} is not where the attempt {attempt} puts its samples")
-        return _Part(key, job, lease.piece, samples, lease.node), attempt
+        return _Part(key, job, lease.piece, samples, lease.node, lease.blocks), attempt
 
     @contextlib.contextmanager
     def _alone(self, attempt: int, key: str) -> Iterator[None]:
@@ -231,7 +232,8 @@ class Gate:
         return not self._is_claimed(part) and self._store.size(part.key) is not None
 
     def _is_claimed(self, part: _Part) -> bool:
-        claim = claim_on(self._store, part.job.spec.id, part.job.spec.pieces[part.piece], part.samples)
+        piece = part.job.spec.pieces[part.piece]
+        claim = claim_on(self._store, part.job.spec.id, piece, part.samples, part.blocks)
         return claim is not None and claim.key == part.key
 
     def _sweep(self) -> None:

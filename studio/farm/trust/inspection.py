@@ -3,6 +3,10 @@
     secret              what decides which units are checked; readable by its owner alone
     reputations.json    what is known of each machine that was ever checked
 
+Several coordinators of one house share that file: each writes what it knows more than the others, and hears of whom
+they have caught. One that is damaged while they run is kept aside, and written anew with what they know; none begins
+with one.
+
 A check may take minutes, and a node that delivers waits for its answer on a connection. So checks run in threads of
 their own, each once however often the same is delivered, and who asks is told after a while to ask again, which keeps
 its lease. Parts of units are rendered again by one session, which is started when it is first needed and ended when it
@@ -31,6 +35,7 @@ from studio.farm.bundles.node_cache import NodeCache
 from studio.farm.jobs import RenderJob
 from studio.farm.live.job import edited, seen
 from studio.farm.model import JobId, Lease, NodeId, NodeInfo, Piece, Range, Result
+from studio.farm.rounds import Choices, crop_of, cut_out
 from studio.farm.store import Store
 from studio.farm.trust.inspector import Check, Inspector, Reputation, Rerender, TrustPolicy
 from studio.farm.trust.signing import Member, Untrusted, check_signature
@@ -49,6 +54,8 @@ THREADS = 4
 SIGNED = 2  # the level from which on results must be signed
 MOST_WAITING = 256  # checks whose outcome nobody has come for
 LARGEST = 64 << 20
+MOST_NOTES = 100
+_Stamp = tuple[int, int, int]
 
 
 class Roll(Protocol):
@@ -119,14 +126,18 @@ class Darkroom:
         open_session: Callable[[], RenderSession] | None = None,
     ) -> None:
         self._store, self._cache, self._idle_s = store, NodeCache(cache), idle_s
+        self._choices = Choices(store)
         self._open = open_session or (lambda: RenderSession(device=device, threads=threads))
         self._session: RenderSession | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._used = time.monotonic()
 
-    def __call__(self, job: RenderJob, piece: Piece, samples: Range, crop: Crop) -> tuple[Film, Header]:
-        """The film of some pixels and all samples of a unit. Raises StudioError when it cannot be rendered now."""
+    def __call__(
+        self, job: RenderJob, piece: Piece, samples: Range, crop: Crop, blocks: str = ""
+    ) -> tuple[Film, Header]:
+        """The film of some pixels and all samples of a unit, which is of some blocks or of all. Raises StudioError when
+        it cannot be rendered now."""
         with self._lock:
             if self._closing.is_set():
                 raise CannotWrite("the coordinator is about to end")
@@ -137,7 +148,10 @@ class Darkroom:
                 job.settings, crop=crop, first_sample=samples[0], samples=samples[1] - samples[0]
             )
             stop = lambda: INTERRUPTED if self._closing.is_set() else ""  # noqa: E731  one word of a call
-            result = self._session.render_frame(flat, settings, following=following, stop=stop)
+            only = self._choices.pixels(job, piece, samples, blocks)
+            if only is not None:
+                only = cut_out(only, crop_of(job, piece), crop)
+            result = self._session.render_frame(flat, settings, following=following, stop=stop, only=only)
             self._used = time.monotonic()
             if result.stopped:
                 raise CannotWrite("the coordinator is about to end")
@@ -177,7 +191,9 @@ class Inspection:
     """What a coordinator has every delivery go through: give `look` and `inspect` to its `Service`.
 
     `folder` is that of the house. `node` says what nodes say of themselves, `members` who has to sign; `told` hears of
-    every check. Call `tick` now and then with the jobs that are not over, and `close` at the end.
+    every check, and `caught` of a machine that another coordinator of this house has caught. Without `signed` nobody
+    but members has to sign, whatever the level of a node: for farms that have no members. Call `tick` now and then with
+    the jobs that are not over, and `close` at the end.
     """
 
     def __init__(
@@ -187,17 +203,22 @@ class Inspection:
         *,
         node: Callable[[NodeId], NodeInfo | None],
         members: Roll | None = None,
+        signed: bool = True,
         policy: TrustPolicy | None = None,
         told: Callable[[Check], None] = lambda check: None,
+        caught: Callable[[NodeId], None] = lambda maker: None,
         wait_s: float = WAIT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._caught = caught
+        self._notes: list[str] = []
         self._file = folder / "reputations.json"
-        self._node, self._members, self._told = node, members, told
+        self._node, self._members, self._signed, self._told = node, members, signed, told
         self._looks = Looks(wait_s=wait_s)
         self.look = self._looks.look
-        self._kept = read_reputations(self._file)
+        self._stamp = _stamp_of(self._file)  # of the file as it was read or written last
+        self._kept = self._there = read_reputations(self._file)
         self._saving = threading.Lock()
         self._inspector = Inspector(
             node=node,
@@ -210,8 +231,14 @@ class Inspection:
 
     @property
     def reputations(self) -> dict[str, Reputation]:
-        """What is known of machines by now."""
-        return dict(self._inspector.reputations)
+        """What is known of machines by now, here and in the file."""
+        return _together(dict(self._inspector.reputations), self._there)
+
+    def notes(self) -> list[str]:
+        """Sentences for whoever runs the farm, each once."""
+        with self._saving:
+            notes, self._notes = self._notes, []
+        return notes
 
     def inspect(self, job: RenderJob, lease: Lease, result: Result, film: Film, header: Header) -> None:
         """Raises Forged for a partial that was made up, Untrusted for one that nobody who counts has signed, and
@@ -224,7 +251,7 @@ class Inspection:
         member = self._members.member_of(lease.node) if self._members is not None else None
         if member is not None:
             check_signature(result, lease, job, member, at=self._clock())
-        elif info is None or info.trust >= SIGNED:
+        elif self._signed and (info is None or info.trust >= SIGNED):
             raise Untrusted(f'the node "{lease.node}" is no member of the farm, so its results are signed by nobody')
 
     def _heard(self, check: Check) -> None:
@@ -244,18 +271,45 @@ class Inspection:
         self.save()
 
     def save(self) -> None:
-        """Write down what is known of nodes, where that has changed. Raises CannotWrite."""
-        with self._saving:
-            mine = self.reputations  # what is learned from here on is for the next time
-            if mine != self._kept:
-                now = dict(mine)
-                for maker, there in read_reputations(self._file).items():  # of another coordinator of this house
-                    now[maker] = _most(now.get(maker, Reputation()), there)
-                with replacing(self._file) as temporary:
-                    temporary.write_bytes(
-                        msgspec.json.format(msgspec.json.encode(now, order="deterministic"), indent=1)
-                    )
-                self._kept = mine
+        """Write down what is known of nodes, where that has changed, and hear what others have written. Raises
+        CannotWrite."""
+        caught: list[NodeId] = []
+        try:
+            with self._saving:
+                self._save(caught)
+        finally:  # those of others are caught whether or not anything can be written
+            for maker in caught:
+                self._caught(maker)
+
+    def _save(self, caught: list[NodeId]) -> None:
+        mine = dict(self._inspector.reputations)  # what is learned from here on is for the next time
+        stamp = _stamp_of(self._file)
+        if mine == self._kept and stamp == self._stamp:
+            return
+        there, known = self._read_again(), _together(mine, self._there)
+        caught += (maker for maker, r in there.items() if r.blocked and not known.get(maker, Reputation()).blocked)
+        self._there = now = _together(known, there)
+        if now != there:
+            with replacing(self._file) as temporary:
+                temporary.write_bytes(msgspec.json.format(msgspec.json.encode(now, order="deterministic"), indent=1))
+                stamp = _stamp_of(temporary)  # which it keeps
+        self._kept, self._stamp = mine, stamp
+
+    def _read_again(self) -> dict[str, Reputation]:
+        """What the file has by now; one that is damaged is kept aside and has nothing. Raises CannotWrite for one that
+        cannot be read, which says nothing of what is in it."""
+        try:
+            return read_reputations(self._file)
+        except BadAsset as fault:
+            if isinstance(fault.__cause__, OSError):
+                raise CannotWrite(f"{str(fault).partition(';')[0]}; what is learned of nodes is not kept") from fault
+            aside = _aside(self._file)
+        self._notes = [
+            *self._notes[-MOST_NOTES:],
+            f"{self._file} was damaged and is kept as {aside.name}; it was written anew with what this coordinator "
+            "knows of machines",
+        ]
+        return {}
 
     def close(self) -> None:
         """Wait for the checks that run, and write down what was learned."""
@@ -288,6 +342,11 @@ def secret_of(path: Path) -> bytes:
         raise CannotWrite(f"the secret {path} cannot be kept: {reason}; choose another folder") from fault
 
 
+def _together(a: dict[str, Reputation], b: dict[str, Reputation]) -> dict[str, Reputation]:
+    """What is known of machines by two accounts."""
+    return a | {maker: _most(a[maker], found) if maker in a else found for maker, found in b.items()}
+
+
 def _most(a: Reputation, b: Reputation) -> Reputation:
     """What two coordinators know of a machine together, at the least."""
     return Reputation(**{name: max(getattr(a, name), getattr(b, name)) for name in Reputation.__struct_fields__})
@@ -306,3 +365,28 @@ def read_reputations(path: Path) -> dict[str, Reputation]:
         raise BadAsset(
             f"{path} cannot be read ({reason}); put back a copy, or remove it, which forgets who was caught"
         ) from fault
+
+
+def _stamp_of(path: Path) -> _Stamp | None:
+    """What changes with a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise CannotWrite(f"{path} cannot be looked at: {reason}") from fault
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _aside(path: Path) -> Path:
+    """Put a file under a name of its own beside where it was; the name."""
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        path.rename(aside)
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise CannotWrite(f"{path} is damaged and cannot be put aside: {reason}") from fault
+    return aside

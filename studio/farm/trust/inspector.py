@@ -26,8 +26,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studio.errors import CannotWrite, StudioError
+from studio.farm.chain import place_of
 from studio.farm.jobs import RenderJob
 from studio.farm.model import JobId, Lease, NodeId, NodeInfo, Piece, Range, Record, Result, maker_of
 from studio.farm.trust.likeness import BLOCK as BLOCK
@@ -46,7 +48,7 @@ Kind = Literal["spot", "canary", "sanity", "replay"]
 LEVELS: dict[int, str] = {0: "own machine", 1: "studio network", 2: "contracted cloud", 3: "public node"}
 MOST_CANARIES, LONGEST_CANARY_S = 256, 60.0  # remembered at once; so that a node delivers it in one piece
 
-Rerender = Callable[[RenderJob, Piece, Range, Crop], tuple[Film, Header]]
+Rerender = Callable[[RenderJob, Piece, Range, Crop, str], tuple[Film, Header]]  # of blocks of pixels; "": all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +98,18 @@ def chosen(secret: bytes, unit: str, rate: float) -> bool:
     return _draw(secret, unit) < rate
 
 
-def check_crop(secret: bytes, unit: str, whole: Crop, part: float) -> Crop:
-    """The pixels of a unit that are rendered again: whole blocks, about so large a part, anywhere."""
+def check_crop(secret: bytes, unit: str, whole: Crop, part: float, pixels: NDArray[np.bool_] | None = None) -> Crop:
+    """The pixels of a unit that are rendered again: whole blocks, about so large a part, anywhere; around one of
+    `pixels`, (height, width) of the unit, where those are not all."""
     x0, y0, x1, y1 = whole
     share = math.sqrt(min(max(part, 0.0), 1.0))
     width, height = (min(max(BLOCK, math.ceil(size * share / BLOCK) * BLOCK), size) for size in (x1 - x0, y1 - y0))
+    if pixels is not None and not pixels.all():
+        rows, columns = np.nonzero(pixels)
+        one = int(_draw(secret, unit + "/pixel") * len(rows))
+        left = min(max(x0 + int(columns[one]) - width // 2, x0), x1 - width)
+        top = min(max(y0 + int(rows[one]) - height // 2, y0), y1 - height)
+        return left, top, left + width, top + height
     left = x0 + int(_draw(secret, unit + "/x") * (x1 - x0 - width + 1))
     top = y0 + int(_draw(secret, unit + "/y") * (y1 - y0 - height + 1))
     return left, top, left + width, top + height
@@ -180,6 +189,7 @@ class _Made:
     range: Range
     node: NodeId
     attempt: int
+    blocks: str
 
 
 @dataclass(slots=True)
@@ -223,9 +233,16 @@ class Inspector:
         info = self._node(lease.node)
         trust = info.trust if info is not None else 3
         piece = job.spec.pieces[lease.piece]
-        unit = f"{job.spec.id}/{piece.name}/{result.range[0]}-{result.range[1]}"
+        unit = f"{job.spec.id}/{place_of(piece, result.blocks)}/{result.range[0]}-{result.range[1]}"
         maker = maker_of(lease.node)
-        made = _Made(unit=unit, row=lease.piece, range=result.range, node=lease.node, attempt=lease.attempt)
+        made = _Made(
+            unit=unit,
+            row=lease.piece,
+            range=result.range,
+            node=lease.node,
+            attempt=lease.attempt,
+            blocks=result.blocks,
+        )
         with self._lock:
             before = self.reputations.get(maker, Reputation())
         if before.blocked:
@@ -260,7 +277,7 @@ class Inspector:
             proved = seconds > 0
             strange = self._strange(job.spec.id, piece, film)
             kind = "canary"
-            canary = self._canaries.get((job.spec.id, piece.name, result.range))
+            canary = self._canaries.get((job.spec.id, place_of(piece, result.blocks), result.range))
             known = canary is not None and check_canary(canary[0], film, header)
             kind = "spot"
             rate = 1.0 if strange else rate_of(before, trust, self.policy)
@@ -294,7 +311,7 @@ class Inspector:
         with self._lock:
             if len(self._canaries) >= MOST_CANARIES:
                 del self._canaries[next(iter(self._canaries))]
-            self._canaries[job, piece.name, result.range] = canary, row, result
+            self._canaries[job, place_of(piece, result.blocks), result.range] = canary, row, result
 
     def forget(self, jobs: Container[JobId]) -> None:
         """Forget what was delivered of all jobs but these."""
@@ -358,10 +375,10 @@ class Inspector:
 
     def _rendered(self, job: RenderJob, made: _Made, film: Film, header: Header) -> tuple[Film, bool, float]:
         """Some pixels of a unit, rendered again: their film, whether it is of the same class of device, and seconds."""
-        crop = check_crop(self._secret, f"{made.unit}.{made.attempt}", film.crop, self.policy.part)
+        crop = check_crop(self._secret, f"{made.unit}.{made.attempt}", film.crop, self.policy.part, film.counts > 0)
         begun = time.perf_counter()
         try:
-            again, theirs = self._rerender(job, job.spec.pieces[made.row], made.range, crop)
+            again, theirs = self._rerender(job, job.spec.pieces[made.row], made.range, crop, made.blocks)
         except StudioError as fault:  # says nothing of the partial: its node delivers it again
             raise CannotWrite(f"the unit {made.unit} cannot be checked now ({fault}); try again") from fault
         same = (header.backend, header.device, header.build) == (theirs.backend, theirs.device, theirs.build)

@@ -54,7 +54,7 @@ def check_plausible(film: Film) -> None:
 def content_of(film: Film) -> str:
     """A name of a film's samples, whatever its header says; "" where two ranges may well have the same, as in pictures
     without noise."""
-    if np.count_nonzero(film.variance()) < 0.05 * film.counts.size:
+    if np.count_nonzero(film.variance()) < 0.05 * max(int(np.count_nonzero(film.counts)), 1):
         return ""
     digest = hashlib.blake2b(digest_size=16)
     for array in (film.sums, film.squares, film.halves):
@@ -95,7 +95,8 @@ def block_z(film: Film, trusted: Film) -> NDArray[np.float64]:
     """
     ratio = float(trusted.counts.mean()) / max(float(film.counts.mean()), 1.0)
     ours, theirs = film.rgb("").astype(np.float64), trusted.rgb("").astype(np.float64)
-    halved = bool((trusted.half_counts > 0).all() and (trusted.half_counts < trusted.counts).all())
+    live = trusted.counts > 0  # pixels of other blocks have no samples, in both
+    halved = bool(((trusted.half_counts > 0) & (trusted.half_counts < trusted.counts))[live].all())
     if halved:
         # of a pixel: Var(mean) = E[(a - b)^2] / 4 for two halves of one size
         noise = (trusted.half(0).astype(np.float64) - trusted.half(1)) ** 2 / 4.0
@@ -121,5 +122,8 @@ def _blocks(height: int, width: int) -> list[tuple[slice, slice]]:
 
 def contradicted(film: Film, others: Film) -> bool:
     """Whether other slices of the same picture speak against a film: a reason to check it, not to refuse it."""
-    z = np.abs(block_z(film, others))
+    both = (film.counts > 0) & (others.counts > 0)
+    if not both.any():
+        return False
+    z = np.abs(block_z(film.only(both), others.only(both)))
     return bool(z[-1].max() > Z_STRANGE or np.mean(z.max(axis=1) > Z_STRANGE) > 0.1)
