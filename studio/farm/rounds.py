@@ -149,12 +149,41 @@ class Unsound(BadAsset):
         self.results = results
 
 
-def film_of(store: Store, job: RenderJob, piece: Piece, results: Sequence[Result], choices: Choices) -> Film:
-    """The sum of some parts of a piece. Raises Unsound for some that are damaged or do not add up, Lost where it is not
-    known any more of which pixels one is, CannotWrite when that cannot be said now."""
-    film: Film | None = None
-    kinds: dict[Layout, list[Result]] = {}
-    for result in results:
+class Sums:
+    """What was added up at the end of a round, for the next one to go on from: the last ones, as many as fit into so
+    many bytes. Any thread may use it."""
+
+    def __init__(self, most_bytes: int = 1 << 29) -> None:
+        self._most = most_bytes
+        self._kept: dict[tuple[JobId, str], tuple[frozenset[str], Film]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, job: RenderJob, piece: Piece, results: Sequence[Result]) -> tuple[Film | None, list[Result]]:
+        """A sum of some of these parts, which is the caller's from here on, and those that are in it."""
+        with self._lock:
+            parts, film = self._kept.pop((job.spec.id, piece.name), (frozenset[str](), None))
+        inside = [result for result in results if result.digest in parts]
+        return (film, inside) if len(inside) == len(parts) else (None, [])
+
+    def keep(self, job: RenderJob, piece: Piece, results: Sequence[Result], film: Film) -> None:
+        """Keep the sum of these parts, which nobody else changes from here on."""
+        if film.layout.nbytes > self._most:
+            return
+        with self._lock:
+            self._kept[job.spec.id, piece.name] = frozenset(result.digest for result in results), film
+            while sum(kept.layout.nbytes for _, kept in self._kept.values()) > self._most:
+                del self._kept[next(iter(self._kept))]
+
+
+def film_of(
+    store: Store, job: RenderJob, piece: Piece, results: Sequence[Result], choices: Choices, sums: Sums | None = None
+) -> Film:
+    """The sum of some parts of a piece, from what was added up before where `sums` has that. Raises Unsound for some
+    that are damaged or do not add up, Lost where it is not known any more of which pixels one is, CannotWrite when that
+    cannot be said now."""
+    film, inside = sums.take(job, piece, results) if sums is not None else (None, [])
+    kinds: dict[Layout, list[Result]] = {film.layout: inside} if film is not None else {}
+    for result in (result for result in results if result not in inside):
         pixels = choices.pixels(job, piece, result.range, result.blocks)
         try:
             with tempfile.TemporaryDirectory(prefix="myriad-farm-") as folder:

@@ -56,7 +56,7 @@ class Rounds:
 
     def __init__(self, service: Serving, aside: Callable[[Callable[[], None]], None]) -> None:
         self._service, self._aside = service, aside
-        self.choices = rounds.Choices(service.store)
+        self.choices, self._sums = rounds.Choices(service.store), rounds.Sums()
         self._at_work: set[_Place] = set()
         self._later: dict[_Place, float] = {}
 
@@ -144,10 +144,12 @@ class Rounds:
             asked, results = service.coordinator.round_of(id_, row), service.coordinator.results(id_, row)
         assert asked is not None  # or nothing were due
         piece = job.spec.pieces[row]
-        film = rounds.film_of(store, job, piece, results, self.choices)
+        film = rounds.film_of(store, job, piece, results, self.choices, self._sums)
         start = round_start(asked.samples - 1)
         before = self.choices.blocks(job, piece, start, asked.blocks) if asked.blocks else None
         blocks = rounds.next_blocks(job, piece, film, asked, before)
+        if blocks is not None:
+            self._sums.keep(job, piece, results, film)
         with service.alone():
             if service.job(id_) is None or (id_, row) not in service.coordinator.due():
                 return

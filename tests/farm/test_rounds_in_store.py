@@ -14,7 +14,7 @@ from studio.farm.chain import decided_end, decision
 from studio.farm.jobs import RenderJob, claim, claimed, claimed_in, job_key
 from studio.farm.model import JobSpec, Needs, Piece, Result
 from studio.farm.results import Collector
-from studio.farm.rounds import Choices, Lost, crop_of, read_blocks, write_blocks
+from studio.farm.rounds import Choices, Lost, Sums, crop_of, film_of, read_blocks, write_blocks
 from studio.farm.rounds_at_work import MOST_AT_ONCE
 from studio.farm.session import made_of, standing
 from studio.farm.store import open_store
@@ -23,8 +23,10 @@ from studio.farm.trust.gate import Gate
 from studio.farm.verify import check_sane
 from studio.farm.wire import Forbidden, Guest
 from studio.render.film import Film, plan_layout
-from studio.render.session import FrameResult
+from studio.render.session import FrameResult, layout_of
+from studio.scene.flatten import flatten
 from tests.farm.adaptive_farm import MOST, SETTINGS, Farm, NoisySession, one_machine, same
+from tests.render.stage import stage
 
 PLAN = plan_layout(16, 16, aovs=("depth", "crypto_object"), exponent=20)
 
@@ -215,3 +217,40 @@ def test_blocks_that_a_node_cannot_read_are_decided_anew_and_end_no_job(farm: Fa
     farm.work(farm.node("b", session))  # which has read none of them, as the coordinator has
     assert same(farm.film(), alone) and standing(farm.store, farm.job).state == "done"
     assert session.samples == int((alone.counts - np.minimum(alone.counts, 32)).sum()), "what was there counts again"
+
+
+def test_a_partial_is_read_for_its_check_and_for_its_round_and_not_for_those_after_it(
+    farm: Farm, alone: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    copy = farm.store.copy_to
+    monkeypatch.setattr(farm.store, "copy_to", lambda path, key, **more: (read.append(key), copy(path, key, **more)))
+    farm.work(farm.node("a"), farm.node("b"))
+    assert same(farm.film(), alone) and farm.decided == 3
+    assert {read.count(result.key) for result in farm.results() if result.range[1] <= 64} == {2}
+
+
+def test_a_sum_with_a_part_that_was_taken_back_is_not_gone_on_from(farm: Farm) -> None:
+    farm.work(farm.node("a"), rounds=1)
+    results, piece = farm.results(), farm.job.spec.pieces[0]
+    sums, film = Sums(), film_of(farm.store, farm.job, piece, results, Choices(farm.store))
+    sums.keep(farm.job, piece, results, film)
+    assert sums.take(farm.job, piece, results[1:]) == (None, [])
+    assert sums.take(farm.job, piece, results) == (None, []), "what was taken is its taker's"
+    sums.keep(farm.job, piece, results, film)
+    more = [*results, msgspec.structs.replace(results[0], digest="another")]
+    assert sums.take(farm.job, piece, more) == (film, results)
+    small = Sums(most_bytes=1)
+    small.keep(farm.job, piece, results, film)
+    assert small.take(farm.job, piece, results) == (None, [])
+
+
+def test_sums_are_kept_as_far_as_they_fit(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, frames=(1.0, 2.0, 3.0))
+    film = Film.of(layout_of(flatten(stage(), 1.0), SETTINGS))
+    sums = Sums(most_bytes=2 * film.layout.nbytes)
+    parts = [Result(range=(0, 16), key="k", digest=name) for name in "abc"]
+    for piece, part in zip(farm.job.spec.pieces, parts, strict=True):
+        sums.keep(farm.job, piece, [part], film)
+    there = [sums.take(farm.job, piece, [part])[0] for piece, part in zip(farm.job.spec.pieces, parts, strict=True)]
+    assert there == [None, film, film]

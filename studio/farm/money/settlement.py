@@ -310,8 +310,8 @@ class Settlement(Accounts):
         return node if share >= 1.0 else msgspec.structs.replace(node, score=node.score * share)
 
     def _taken_back(self, event: Event, spec: JobSpec) -> None:
-        """Give back what a delivery was billed. Where that was done before, as by another coordinator of this house,
-        what stands billed for these samples by now is of whoever rendered them again."""
+        """Give back what a delivery was billed. Where that was done before, as by another coordinator of this house, or
+        it was billed nothing, what stands billed for these samples by now is of whoever rendered them again."""
         assert event.range is not None
         name, span = spec.pieces[event.piece].name, f"{event.range[0]}-{event.range[1]}"
         gone = {e.refers for e in self.ledger.entries(job=event.job, kind="reject")}
@@ -320,8 +320,8 @@ class Settlement(Accounts):
             for e in self.ledger.entries(job=event.job, kind="capture")
             if e.attempt == event.attempt and e.unit.endswith(f"/{span}") and _piece_of(e.unit) == name
         ]
-        if not own or any(e.number not in gone for e in own):
-            self.reject(event.job, {e.unit for e in own} or {f"{name}/{span}"}, reason="taken back")
+        if any(e.number not in gone for e in own):
+            self.reject(event.job, {e.unit for e in own}, reason="taken back")
         pace = self._paces.get(event.job)
         if pace is not None:
             pace.forget(maker_of(event.node))
@@ -454,8 +454,8 @@ class Settlement(Accounts):
         t1 = round(at * 1e6)
         times = {"t0": t1 - p.millionths(seconds), "t1": t1}
         row = self._row(key, spec.id, unit, attempt, node.id, taken, times, reason)
-        price = p.charge(self.prices, node.price, taken)
-        if pays and price and (reason == "verification" or self.prices.pays_duplicates):
+        price = p.charge(self.prices, node.price, taken) if pays else 0  # the house's own machine has no row
+        if price and (reason == "verification" or self.prices.pays_duplicates):
             postings = self._move(("platform_cost", PLATFORM, ""), ("node_payable", maker_of(node.id), ""), price)
             self.ledger.post(
                 "adjust", key, postings, job=spec.id, unit=unit, attempt=attempt, text=reason[:100], usage=row
