@@ -24,6 +24,7 @@ from studio.errors import StudioError
 from studio.ui import i18n, menus, theme
 from studio.ui.audio_track import AudioTrack
 from studio.ui.bridge import Bridge
+from studio.ui.cycles import CycleCollector
 from studio.ui.dialogs import project_folder
 from studio.ui.face import WindowFace
 from studio.ui.farm_link import link_of
@@ -52,6 +53,7 @@ class Application:
         self.qt = qt
         theme.apply(qt, scale=preferences.interface_scale)
         i18n.set_language(preferences.language)
+        self._cycles = CycleCollector()
         self.bridge = Bridge()
         self.notices = Notices()
         self.log = Log()
@@ -330,4 +332,5 @@ class Application:
         self.studio.close()
         self.qt.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # widgets go before the GL device does
         self.stage.release()
+        self._cycles.close()
         sys.excepthook = sys.__excepthook__

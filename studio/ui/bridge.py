@@ -4,12 +4,15 @@
 
 A thread never touches a widget, the document or the GL device. What it finds it returns, and `then` is called with it
 by the window's own event loop. `post` is the one door for threads that the bridge did not start (the live render, a
-watcher); it may be called from any thread at any time, also after the window closed, when it does nothing.
+watcher); it may be called from any thread at any time, also after the window closed, when it does nothing. A program
+that ends closes that door first: a thread that emits a signal while the interpreter ends would take it down.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -32,6 +35,7 @@ class Bridge(QObject):
         self._running = 0  # works whose end was not told yet
         self._guard = threading.Lock()
         self._posted.connect(self._call, Qt.ConnectionType.QueuedConnection)
+        _bridges.add(self)
 
     def post(self, call: Callable[[], object]) -> None:
         """Have the window's thread call this soon. From any thread; after `close` nothing happens."""
@@ -79,10 +83,14 @@ class Bridge(QObject):
         """Whether work is under way, or its end was not told yet."""
         return self._running > 0
 
-    def close(self) -> None:
-        """Wait for what runs, drop what waits, and post nothing any more."""
+    def silence(self) -> None:
+        """Post nothing any more."""
         with self._guard:
             self._closed = True
+
+    def close(self) -> None:
+        """Wait for what runs, drop what waits, and post nothing any more."""
+        self.silence()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -92,3 +100,12 @@ def _fail(fault: Exception, failed: Callable[[Exception], object] | None) -> Non
     if failed is None:
         raise fault
     failed(fault)
+
+
+_bridges: weakref.WeakSet[Bridge] = weakref.WeakSet()
+
+
+@atexit.register
+def _silence_all() -> None:
+    for bridge in tuple(_bridges):
+        bridge.silence()
