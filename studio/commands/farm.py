@@ -228,6 +228,8 @@ def fetch_pictures(studio: Studio, *, job: str = "", place: str = "", output: st
         studio.tell("farm")
         if fetched.movie is not None:
             studio.face.notify(N_("{name} is made: {count} frames."), name=fetched.movie.name, count=fetched.pictures)
+            if fetched.lack:
+                studio.face.notify(fetched.lack, kind="warning")
         else:
             studio.face.notify(N_("{count} pictures were fetched."), count=fetched.pictures)
 

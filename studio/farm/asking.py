@@ -196,9 +196,15 @@ def address_of(wish: FarmWish) -> str:
 def _of_movie(scene: Scene, export: ExportSettings, movie: Movie, project: Path | None) -> Iterator[Finding]:
     for each in movie_findings(scene, export, movie.names, project):
         yield _said(each.severity, each.sentence, each.field if each.field in _OF_MOVIE else "export")
-    if movie.path.is_dir():
+    try:
+        folder, there = movie.path.is_dir(), movie.path.exists()
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        yield _said("error", f"cannot write {str(movie.path)[:80]!r}: {reason}; choose another name", "output")
+        return
+    if folder:
         yield _said("error", f"{movie.path} is a folder; name a file", "output")
-    elif movie.path.exists():
+    elif there:
         yield _said("info", f"{movie.path.name} is there already and will be replaced", "output")
 
 

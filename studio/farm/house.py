@@ -21,13 +21,13 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from studio.errors import BadAsset, CannotWrite
+from studio.errors import BadAsset, CannotWrite, StudioError
 from studio.farm.coordinator import Price
 from studio.farm.desk import Forbidden
 from studio.farm.jobs import LIVE, decoded
@@ -77,11 +77,12 @@ class House:
         threads: int = 0,
         cache: Path | None = None,
         listener: Callable[[Event], None] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         wait_s: float | None = None,
     ) -> None:
         _make(folder)
-        self.folder, self._prices, self._clock = folder, prices, clock
+        self.folder, self._prices = folder, prices
+        self._clock = clock or time.time  # by which others sign and the books are dated; leases go by a steady one
         self._listener = listener or (lambda event: None)
         self._lock = threading.Lock()
         self._told: dict[str, None] = {}
@@ -89,7 +90,7 @@ class House:
         self._compared: dict[JobId, float] = {}  # jobs, and when they were compared with the store
         self._coming: dict[JobId, Results] = {}  # results of jobs that are just being taken
         self._own = NodeInfo(id="house", cores=threads or os.cpu_count() or 1)
-        self.members = Members(folder, house=token, clock=clock)
+        self.members = Members(folder, house=token, clock=self._clock)
         self._nodes = _read_nodes(folder / "nodes.json")
         self._kept_nodes = dict(self._nodes)
         self._darkroom = None
@@ -103,10 +104,10 @@ class House:
             policy=trust,
             told=self._checked,
             caught=lambda maker: self.service.distrust(maker, "another coordinator of this house has caught it"),
-            clock=clock,
+            clock=self._clock,
             wait_s=WAIT_S if wait_s is None else wait_s,
         )
-        self.ledger = Ledger(folder / LEDGER, clock=clock) if prices is not None and settles else None
+        self.ledger = Ledger(folder / LEDGER, clock=self._clock) if prices is not None and settles else None
         self.settlement = self._settled(self.ledger, prices, tier) if self.ledger is not None and prices else None
         self.service = Service(
             store,
@@ -223,14 +224,11 @@ class House:
         """Settle what waits, approve what is due, end what idles, and write down what was learned; gives sentences for
         whoever runs the farm that were not given before."""
         self._catch_up()
-        faults = []
+        faults: list[str] = []
         now = time.monotonic()
         if now - self._tidied >= TIDY_S:
             self._tidied = now
-            try:
-                self._tidy()
-            except CannotWrite as fault:  # it is tried again, and whoever runs the farm may make room meanwhile
-                faults.append(str(fault))
+            faults += self._tidy()
         with contextlib.suppress(CannotWrite):  # a store that does not answer now is asked the next time
             self._miss(now)
         return self.notes(*faults)
@@ -249,13 +247,23 @@ class House:
             with self.service.alone():  # which asks the service in the middle of an entry
                 self.settlement.catch_up()
 
-    def _tidy(self) -> None:
-        if self.settlement is not None:
-            self.settlement.mature()
-        self.inspection.tick(job.spec.id for job in self.service.jobs_at_work())
+    def _tidy(self) -> Iterator[str]:
+        """Do what is due now and then, each whatever becomes of the others; gives what went wrong, which is tried again
+        the next time: whoever runs the farm may make room meanwhile."""
         if self._darkroom is not None:
             self._darkroom.rest()
-        self._save_nodes()
+        for due in (self._mature, self._keep_reputations, self._save_nodes):
+            try:
+                due()
+            except StudioError as fault:
+                yield str(fault)
+
+    def _mature(self) -> None:
+        if self.settlement is not None:
+            self.settlement.mature()
+
+    def _keep_reputations(self) -> None:
+        self.inspection.tick(job.spec.id for job in self.service.jobs_at_work())
 
     def _miss(self, now: float) -> None:
         """Take back what the store has no more of a job, the one that was compared with it the longest ago."""

@@ -186,9 +186,12 @@ def start_node(
             pass_fds=handles,
         )
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it ended at once, which whoever waits for it sees
+    try:
         process.stdin.write(msgspec.json.encode(order) + b"\n")
         process.stdin.flush()
+    except BrokenPipeError:  # it ended at once, which whoever waits for it sees
+        with contextlib.suppress(BrokenPipeError):  # or the same would meet whoever closes it
+            process.stdin.close()
     return process
 
 

@@ -155,7 +155,7 @@ class NodeRow(Record, frozen=True):
 
 class NodeRows(Record, frozen=True):
     """The nodes of a coordinator, as it writes them into its store with every beat (`nodes/<generation>.json`). `at` is
-    its clock, in seconds since 1970."""
+    when, in seconds since 1970 by the clock of the store."""
 
     generation: int
     at: float

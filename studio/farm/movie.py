@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from studio.errors import UsageError
+from studio.errors import BadAsset, UsageError
 from studio.farm.bundles.bundle import NodeCache
 from studio.farm.jobs import RenderJob
 from studio.farm.model import Record
@@ -161,7 +161,7 @@ def last_movie(home: Path) -> Movie | None:
         check_values(movie.export)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, UsageError):
         return None
-    return movie
+    return movie if is_movie(movie.path) and "\0" not in movie.output else None
 
 
 def note_movie(home: Path, movie: Movie, *, keep: bool = False) -> Movie:
@@ -225,8 +225,9 @@ def make_movie(
     """Make the movie of a job whose frames a collector has brought home, sign it, and remove the frames. One that is
     there as it was left stays.
 
-    Raises `Locked` while somebody else makes it, `video_export.Stopped` when `stop` says so, BadAsset for a frame or
-    the sound, CannotWrite, and UsageError where credentials would be lost. The frames stay, and the next try goes on.
+    Raises `Locked` while somebody else makes it, `video_export.Stopped` when `stop` says so, BadAsset for the sound or
+    a frame, also one that is not as it was brought, CannotWrite, and UsageError where credentials would be lost. The
+    frames stay, and the next try goes on.
     """
     job = collector.job
     with _alone(home, job):
@@ -237,7 +238,8 @@ def make_movie(
         frames = movie_frames(job)
         if not movie_is_here(home, movie, author):
             check_credits(job, movie, author)
-            scene, export = _heard(_scene_of(collector, cache), movie, say)
+            _check_frames(notes, movie)
+            scene, export = _heard(_scene_of(collector, cache), movie, job, say)
             try:
                 encode_kept(
                     movie.path,
@@ -252,6 +254,7 @@ def make_movie(
             except BadFrame as fault:  # it is merged again, of partials that lie in the store
                 frame_path(kept_pattern(movie.path), fault.frame).unlink(missing_ok=True)
                 raise
+            _check_frames(notes, movie)  # none was replaced before it was read
             if author is not None:
                 collector.sign_movie(author, movie.path)
             stat = movie.path.stat()
@@ -276,8 +279,25 @@ def _alone(home: Path, job: RenderJob) -> Iterator[None]:
         try:
             held.enter_context(locked(home / "movie.lock", wait=False))
         except Locked:
-            raise Locked(f"another program makes the movie of {job.spec.name} now; wait for it") from None
+            raise Locked(f"the movie of {job.spec.name} is being made already; wait for it") from None
         yield
+
+
+def _check_frames(notes: Notes, movie: Movie) -> None:
+    """Raise BadAsset for a frame that is not as it was brought home: whoever brings those of another job to the same
+    place would have them in this movie."""
+    for kept in notes.frames.values():
+        path = Path(kept.path)
+        try:
+            stat = path.stat()
+            same = (stat.st_size, stat.st_mtime_ns) == (kept.size, kept.changed_ns)
+        except OSError:
+            same = False
+        if not same:
+            raise BadAsset(
+                f"the frame {path} was changed or removed before it was in {movie.path.name}; fetch it again, "
+                "and under another name where another job's frames wait there too"
+            )
 
 
 def _scene_of(collector: Collector, cache: Path) -> Scene:
@@ -289,7 +309,7 @@ def _scene_of(collector: Collector, cache: Path) -> Scene:
         bundles.close()
 
 
-def _heard(scene: Scene, movie: Movie, say: Callable[[str], None]) -> tuple[Scene, ExportSettings]:
+def _heard(scene: Scene, movie: Movie, job: RenderJob, say: Callable[[str], None]) -> tuple[Scene, ExportSettings]:
     """The scene with the sound where it lies on this machine. What is sent says what it is called and no more, so of a
     job that was sent from elsewhere it is looked for beside the movie, and left out in so many words."""
     audio, export = scene.timeline.audio, movie.export
@@ -297,7 +317,8 @@ def _heard(scene: Scene, movie: Movie, say: Callable[[str], None]) -> tuple[Scen
         return scene, export
     file = Path(movie.sound) if movie.sound else movie.path.parent / Path(audio.path.replace("\\", "/")).name
     if not movie.sound and not file.is_file():
-        say(f"The sound {file.name} is not here, so {movie.path.name} has none; put it beside it and fetch --again.")
+        again = f"put it beside it, and make it anew by studio farm fetch {job.spec.id} --again"
+        say(f"The sound {file.name} is not here, so {movie.path.name} has none; {again}.")
         return scene, msgspec.structs.replace(export, audio=False)
     timeline = msgspec.structs.replace(scene.timeline, audio=msgspec.structs.replace(audio, path=str(file)))
     return replace(scene, timeline=timeline), export

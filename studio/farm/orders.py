@@ -10,7 +10,6 @@ when they are read from the first one, so a coordinator that takes over a paused
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Literal
 
@@ -64,7 +63,7 @@ def give_order(store: Store, id_: JobId, order: JobOrder) -> int:
 def want(store: Store, id_: JobId, kind: Kind, *, by: str = "") -> None:
     """Leave an order that starts or stops a job, unless it is the one that counts already."""
     if kind not in wished_of(store, id_):
-        give_order(store, id_, JobOrder(kind=kind, by=by, at=time.time()))
+        give_order(store, id_, JobOrder(kind=kind, by=by, at=store.clock()))
 
 
 def wished_of(store: Store, id_: JobId) -> dict[Kind, JobOrder]:
@@ -115,7 +114,7 @@ def carry_out(coordinator: Coordinator, id_: JobId, order: JobOrder) -> None:
 # --- is anybody there? -----------------------------------------------------------------------------------------------
 def beat(store: Store, generation: int) -> None:
     """Say that a coordinator works at this store."""
-    store.put(f"beats/{generation}.json", _encoder.encode(Beat(generation=generation, at=time.time())))
+    store.put(f"beats/{generation}.json", _encoder.encode(Beat(generation=generation, at=store.clock())))
 
 
 def end_beat(store: Store, generation: int) -> None:
@@ -124,13 +123,13 @@ def end_beat(store: Store, generation: int) -> None:
 
 
 def works(store: Store) -> bool:
-    """Whether a coordinator was heard within the last minute. Clocks that differ by more than that mislead it."""
+    """Whether a coordinator was heard within the last minute, by the clock of the store."""
     for key, _ in store.list("beats"):
         try:
             last = decoded(store.get(key, most=LARGEST), Beat, f"{store.name}: {key}")
         except BadAsset:
             continue  # it has just ended, or is damaged
-        if abs(time.time() - last.at) <= ALIVE_S:
+        if abs(store.clock() - last.at) <= ALIVE_S:
             return True
     return False
 

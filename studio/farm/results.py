@@ -250,6 +250,7 @@ class Collector:
         """Give a movie of all the frames its credentials."""
         results = self._results(list(range(len(self.job.spec.pieces))))
         header = read_header(self._fetched(results[:1])[0])[0]
+        shutil.rmtree(self._parts(self.job.spec.pieces[results[0][0]]), ignore_errors=True)
         self._sign(author, path, header, results, _most_samples(results))
 
     def _sign(

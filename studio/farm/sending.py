@@ -99,10 +99,11 @@ def _hand_over(store: Store, place: str, engine: Engine, handed: HandedIn, addre
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What was brought home of a job: how many pictures, and the movie that they became."""
+    """What was brought home of a job: how many pictures, and the movie that they became, with what it lacks."""
 
     pictures: int
     movie: Path | None = None
+    lack: str = ""
 
 
 def fetch(place: str, wanted: str, output: Path | None = None, *, author: Author | None = None) -> Fetched:
@@ -133,4 +134,6 @@ def fetch(place: str, wanted: str, output: Path | None = None, *, author: Author
         count = len(collector.poll())
         if go.movie is None or not collector.done:
             return Fetched(count)
-        return Fetched(count, make_movie(collector, home, cache=cache, author=author).path)
+        said: list[str] = []
+        movie = make_movie(collector, home, cache=cache, author=author, say=said.append)
+        return Fetched(count, movie.path, " ".join(said))

@@ -62,7 +62,7 @@ from studio.farm.store import Store
 from studio.farm.trust.inspector import Check
 from studio.farm.trust.likeness import Forged
 from studio.farm.trust.walls import plain
-from studio.farm.verify import check_partial, digest_of, largest_part
+from studio.farm.verify import check_partial, digest_of, largest_part, needs_of
 from studio.render.film import Film
 from studio.render.partial import Header
 
@@ -86,7 +86,7 @@ class Service:
     is taken, and raises UsageError for one that is not; `spent` says what a job was billed so far, and `welcome` of a
     node what it is known as, or raises Forbidden (`studio.farm.house`). `probe` names what a node that asks is to
     render though it is done, for its answer is known. `aside` does what takes seconds, which `tick` must not: a thread
-    of its own where nothing is said.
+    of its own where nothing is said. `clock` is `steady` where none is given.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Service:
         welcome: Callable[[NodeInfo], NodeInfo] | None = None,
         probe: Callable[[NodeId], tuple[JobId, int, Result] | None] | None = None,
         aside: Callable[[Callable[[], None]], None] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.store = store
         self.generation = self._next_generation()
@@ -117,7 +117,7 @@ class Service:
         self._spent = spent or (lambda id_: 0)
         self._rounds = Rounds(self, aside or in_thread)
         self._checks = CheckPace()
-        self._clock = clock
+        self._clock = clock = clock or steady(store)
         self._jobs: dict[JobId, RenderJob] = {}
         self._log = EventLog(store, self.generation)
         self._refused: dict[JobId, int] = {}  # and the number of the order after which they are tried again
@@ -149,6 +149,7 @@ class Service:
         known = self.job(id_) is not None  # of which this coordinator knows more than lists do
         rounds, results = self._rounds.asked(kept) if not known else ({}, {})
         results = self._made(kept, results)
+        needs = needs_of(self.store, kept, (result for found in results.values() for result in found))
         with self._lock:
             if known and id_ not in self._jobs:  # it was forgotten meanwhile
                 return self.submit(job, by=by)
@@ -157,7 +158,8 @@ class Service:
             try:
                 if not known:
                     self._admit(kept.spec, results, _missing(kept, results, rounds))
-                self.coordinator.submit(kept.spec, results=results, rounds=rounds, spent=self._spent(id_), by=by)
+                spec = msgspec.structs.replace(kept.spec, needs=needs)
+                self.coordinator.submit(spec, results=results, rounds=rounds, spent=self._spent(id_), by=by)
             except UsageError as fault:  # it is nobody's
                 del self._jobs[id_]
                 self._refused[id_] = following
@@ -198,6 +200,7 @@ class Service:
             self.coordinator.forget(id_)
             self._jobs.pop(id_, None)
             self._seen.pop(id_, None)
+            self._refused.pop(id_, None)
 
     def hands(self, ids: Iterable[JobId]) -> tuple[int, int, int, float]:
         """How many nodes work at jobs, how many may, and how many there are."""
@@ -471,7 +474,7 @@ class Service:
         """Write down how the nodes stand, for whoever watches the store."""
         with self._lock:
             rows = self.coordinator.rows()
-        shown = NodeRows(generation=self.generation, at=time.time(), rows=rows)
+        shown = NodeRows(generation=self.generation, at=self.store.clock(), rows=rows)
         self.store.put(f"nodes/{self.generation}.json", _encoder.encode(shown))
 
     def retire(self) -> None:
@@ -499,6 +502,13 @@ class Service:
         while not self.store.put(f"generations/{number}", mine, once=True):
             number += 1
         return number
+
+
+def steady(store: Store) -> Callable[[], float]:
+    """A clock that begins as the store's and that nobody sets: where a machine's own clock jumps, no lease runs out and
+    none lasts for ever."""
+    ahead = store.clock() - time.monotonic()
+    return lambda: time.monotonic() + ahead
 
 
 def _missing(job: RenderJob, results: dict[int, list[Result]], rounds: Mapping[int, Round]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +174,7 @@ def events_of(store: Store, key: str) -> list[Event]:
 
 def order(store: Store, id_: JobId, kind: Kind, *, value: int = 0, by: str = "") -> None:
     """Want something of a job, of whatever engine works at it."""
-    give_order(store, id_, JobOrder(kind=kind, value=value, by=by, at=time.time()))
+    give_order(store, id_, JobOrder(kind=kind, value=value, by=by, at=store.clock()))
 
 
 def all_jobs(store: Store) -> Iterator[RenderJob | StudioError]:
@@ -195,6 +194,6 @@ def nodes_of(store: Store) -> list[NodeRow]:
     for key, _ in store.list("nodes"):
         with contextlib.suppress(BadAsset):
             rows = decoded(store.get(key, most=_LARGEST_BLOCK), NodeRows, f"{store.name}: {key}")
-            if abs(time.time() - rows.at) <= ALIVE_S:
+            if abs(store.clock() - rows.at) <= ALIVE_S:
                 found |= {row.id: row for row in rows.rows}
     return [row for _, row in sorted(found.items())]

@@ -17,6 +17,7 @@ import contextlib
 import os
 import random
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SCHEMES = ("file", "memory", "s3", "gs", "az", "http", "https")
 _STATUS, _NUMBER = re.compile(r"status code: (\d{3})"), re.compile(r"\(os error (\d+)\)")
+CLOCK_S = 600.0  # between two looks at how far the clock of a store is before ours
 _BUSY = {"408", "425", "429", "500", "502", "503", "504"}
 
 
@@ -83,6 +85,8 @@ class Store:
     def __init__(self, inner: Bucket, name: str, *, patience: Patience | None = None) -> None:
         self._inner = inner
         self._patience = patience or Patience()
+        self._ahead: tuple[float, float] | None = None  # when it was measured, and seconds before our clock
+        self._clocking = threading.Lock()
         self.name = name
 
     def put(self, key: str, data: bytes, *, once: bool = False) -> bool:
@@ -202,6 +206,32 @@ class Store:
         if now is None:
             raise CannotWrite(f"{self.name}: lists what was a while ago; try again later")
         return tuple((key, size, now - at) for key, size, at in found if key != clock)
+
+    def clock(self) -> float:
+        """Seconds since 1970 by the clock of the store, which all who use it share, whatever their own clocks say. An
+        object that is written for it tells, every now and then; of a store that knows no times, or takes nothing from
+        us, our own clock must do."""
+        now = time.monotonic()
+        with self._clocking:
+            if self._ahead is None or now - self._ahead[0] > CLOCK_S:
+                self._ahead = now, self._ahead_s()
+            return time.time() + self._ahead[1]
+
+    def _ahead_s(self) -> float:
+        """How far the clock of the store is before ours."""
+        written = getattr(self._inner, "written", None)
+        if written is None:
+            return 0.0
+        key = f"probe/{uuid.uuid4().hex}"
+        try:
+            before = time.time()
+            self.put(key, b"now")
+            after = time.time()
+            there: float = self._tried(lambda: float(written(key)), f"cannot read {key}")
+            self.delete(key)
+        except StudioError:
+            return 0.0
+        return 0.0 if before - 1.0 <= there <= after + 1.0 else there - 0.5 * (before + after)
 
     def delete(self, *keys: str) -> None:
         """Remove objects; what is not there is no fault."""
@@ -339,6 +369,12 @@ class Objects:
         for batch in obstore.list(self._inner, prefix or None):
             for found in batch:
                 yield found["path"], found["size"]
+
+    def written(self, key: str) -> float:
+        """When an object was written, in seconds since 1970 by the clock of the store."""
+        import obstore
+
+        return obstore.head(self._inner, key)["last_modified"].timestamp()
 
     def dated(self) -> Iterable[tuple[str, int, float]]:
         """Every key with its size and when it was written, in seconds since 1970 by the clock of the store."""

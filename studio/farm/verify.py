@@ -6,6 +6,9 @@ stand in `studio.farm.trust.inspector`; this is what every partial goes through.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -15,15 +18,17 @@ from numpy.typing import NDArray
 from studio.errors import BadAsset
 from studio.farm.bundles.cas import digest_of as digest_of
 from studio.farm.jobs import RenderJob, is_adaptive
-from studio.farm.model import Piece, Result
+from studio.farm.model import Needs, Piece, Result
+from studio.farm.store import Store
 from studio.render.film import Array, Film, plan_layout
-from studio.render.partial import Header, read_partial, settings_digest
+from studio.render.partial import MAGIC, Header, read_partial, settings_digest
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
 
 MOST_LIGHT_GROUPS = 256  # of a scene whose lights are summed apart
 EVERY_BLOCK = "all"
 _HEADER_BYTES = 4 << 20
+_MOST_LOOKED_AT = 8  # results, of which the first ones may be damaged
 
 
 def largest_part(job: RenderJob, piece: Piece) -> int:
@@ -38,6 +43,40 @@ def largest_part(job: RenderJob, piece: Piece) -> int:
         crop=piece.crop or settings.crop,
     )
     return layout.nbytes + layout.nbytes // 1000 + _HEADER_BYTES
+
+
+class _Described(msgspec.Struct, frozen=True):
+    """What of a partial's beginning is looked at."""
+
+    header: Header
+
+
+def header_in(store: Store, key: str) -> Header:
+    """What a partial in a store says it is, by its beginning alone. Raises BadAsset for one that is gone or damaged."""
+    size, begin = store.size(key) or 0, len(MAGIC) + 4
+    start = store.get_range(key, 0, begin) if size > begin else b""
+    (length,) = struct.unpack("<8xI", start) if start.startswith(MAGIC) else (0,)
+    if not 0 < length <= min(_HEADER_BYTES, size - begin):
+        raise BadAsset(f"{store.name}: {key} is no partial; it was damaged or removed")
+    try:
+        return msgspec.json.decode(store.get_range(key, begin, begin + length), type=_Described).header
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise BadAsset(f"{store.name}: {key} is damaged ({fault}); render it again") from fault
+
+
+def needs_of(store: Store, job: RenderJob, results: Iterable[Result]) -> Needs:
+    """What a node must be to work at a job of which there are results: of their class of device and their build, as
+    others would not add up to a picture. As the job says, where nothing that there is can be read."""
+    needs = job.spec.needs
+    for result in islice(results, _MOST_LOOKED_AT):
+        if needs.device and needs.backend and needs.build:
+            break
+        try:
+            made = header_in(store, result.key)
+        except BadAsset:  # it was claimed, and is looked for by whoever merges
+            continue
+        return msgspec.structs.replace(needs, device=made.device, backend=made.backend, build=made.build)
+    return needs
 
 
 def header_blocks(job: RenderJob, blocks: str) -> str:

@@ -42,7 +42,12 @@ def check_file(output: Path, format: str, size: tuple[int, int]) -> None:
 def check_place(output: Path) -> None:
     """See that a movie can be written. Raises `CannotWrite`."""
     check_folder(output.parent)
-    if output.is_dir():
+    try:
+        folder = output.is_dir()
+    except OSError as fault:
+        reason = (fault.strerror or str(fault)).lower()
+        raise CannotWrite(f"cannot write {output}: {reason}; choose another name") from fault
+    if folder:
         raise CannotWrite(f"cannot write {output}: it is a folder; name a file")
 
 
@@ -113,7 +118,8 @@ def drop_kept(output: Path, frames: Sequence[int]) -> None:
     """Remove the frames of a movie that is whole, and their folder where nothing else lies in it. What cannot be
     removed stays: the movie is there."""
     pattern = kept_pattern(output)
-    with contextlib.suppress(OSError):
-        for frame in frames:
+    for frame in frames:
+        with contextlib.suppress(OSError):  # one that somebody has open keeps no other
             frame_path(pattern, frame).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
         pattern.parent.rmdir()

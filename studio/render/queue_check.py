@@ -166,6 +166,7 @@ def _files(settings: ExportSettings, pattern: str, files: Sequence[Path]) -> Ite
     if home is None or not os.access(home, os.W_OK):
         sentence = f"The folder {files[0].parent} takes no files; choose another."
         yield Finding(severity="error", sentence=sentence, field="output")
+        return
     if format_of(settings).movie and has_place(pattern):
         sentence = "A movie is one file; the frame in its name is that of its first frame."
         yield Finding(severity="warning", sentence=sentence, field="output")

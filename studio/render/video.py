@@ -41,7 +41,7 @@ class Movie:
 
     def __init__(self, container: Any, stream: Any, pixels: str, tags: Tags, audio: _AudioTrack | None) -> None:
         self._container, self._stream, self._pixels, self._tags = container, stream, pixels, tags
-        self._audio = audio
+        self._audio, self._reformat = audio, _reformatter()
         self._rate = Fraction(stream.codec_context.framerate)
         self._written = 0
 
@@ -53,7 +53,7 @@ class Movie:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=source)
         # swscale reads what the RGB is said to be: full range, and the same primaries on both sides
         frame.color_range = 2
-        out = _REFORMAT.reformat(
+        out = self._reformat.reformat(
             frame,
             format=self._pixels,
             src_colorspace=_MATRIX[self._tags.matrix],
@@ -226,21 +226,12 @@ def _audio_stream(container: Any, path: Path) -> Any:
     return stream
 
 
-class _Reformat:
-    """FFmpeg's scaler, which keeps its tables for the next frame."""
+def _reformatter() -> Any:
+    """FFmpeg's scaler, which keeps its tables for the next frame. It works without Python's lock, so each movie has one
+    of its own: several may be made at once."""
+    from av.video.reformatter import VideoReformatter
 
-    def __init__(self) -> None:
-        self._made: Any = None
-
-    def reformat(self, frame: Any, **how: Any) -> Any:
-        if self._made is None:
-            from av.video.reformatter import VideoReformatter
-
-            self._made = VideoReformatter()
-        return self._made.reformat(frame, **how)
-
-
-_REFORMAT = _Reformat()
+    return VideoReformatter()
 
 
 def _flags() -> Any:

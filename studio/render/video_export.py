@@ -85,6 +85,8 @@ def encode(
                 card = slate_card(reel.scene, settings, reel.names, reel.frames[0][0], white=white)
                 whole = _whole(card, bits, alpha)
                 for _ in range(lead):
+                    if stop():
+                        raise Stopped
                     made.write(whole)
             for done, (frame, beauty, camera_ev) in enumerate(_read(reel.frames)):
                 if stop():

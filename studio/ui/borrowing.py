@@ -157,11 +157,12 @@ class Borrowing(QObject):
 
         def begin() -> _Opened:
             terms = Terms(deliver=self._deliver, renew=self._live.renew, told=told, trust=trust, key=own_key())
-            store = open_store(place or known.own_store())
+            whose = place or known.own_store()
+            store = open_store(whose)
             release: Callable[[], None] = _nothing
             if not place:
-                host.hold(known.own_store(), crew)
-                release = lambda: host.release(known.own_store())  # noqa: E731
+                host.hold(whose, crew)
+                release = lambda: host.release(whose)  # noqa: E731
             try:
                 return _Opened(self.make(store, terms), release)
             except BaseException:

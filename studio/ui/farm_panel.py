@@ -360,7 +360,8 @@ class FarmPanel(QWidget):
         self._notice.setVisible(bool(told))
         if job is not None and told:
             bad = bool(job.fault) or job.standing.state in ("failed", "lost")
-            kind = "error" if bad else "warning" if words.state_of(job) in ("alone", "capped") else "info"
+            unwell = words.state_of(job) in ("alone", "capped") or told == job.lack
+            kind = "error" if bad else "warning" if unwell else "info"
             self.told_sign.setPixmap(theme.icon(f"notice-{kind}", kind).pixmap(theme.size(14)))
 
     # --- doing -------------------------------------------------------------------------------------------------------

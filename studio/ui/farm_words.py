@@ -217,7 +217,7 @@ def cost(job: JobState) -> str:
 
 def reason(job: JobState) -> str:
     """Why a job stands as it does, or why its pictures do not come; "" when there is nothing to say."""
-    told = job.fault or job.standing.why
+    told = job.fault or job.standing.why or (job.lack if job.movie == "here" else "")
     if told:
         return told[:1].upper() + told[1:]
     if job.movie == "making":
@@ -238,7 +238,8 @@ def news_text(news: News) -> tuple[str, str]:
     job = news.job
     match news.what:
         case "done" if news.output and is_movie(Path(news.output)):
-            return tr("{name} is made: {count} frames.", name=Path(news.output).name, count=job.frames), "info"
+            made = tr("{name} is made: {count} frames.", name=Path(news.output).name, count=job.frames)
+            return (f"{made} {news.lack}", "warning") if news.lack else (made, "info")
         case "unmade":
             return tr("{name} is rendered, and its movie cannot be made: {why}", name=job.name, why=news.fault), "error"
         case "done" if news.output:

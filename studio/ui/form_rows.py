@@ -27,7 +27,7 @@ from studio.ui.number_edit import NumberEdit, Range
 
 S = TypeVar("S")  # what a form shows
 Change = Callable[..., object]  # (coalesce=token, **{name: value})
-_LONGEST_TEXT = 2000
+_LONGEST_TEXT = 20_000  # of frames; what is longer than its setting takes is refused in a sentence
 _strokes = itertools.count()
 
 
@@ -108,7 +108,7 @@ class FormRows(Generic[S]):
 
         def typed() -> None:
             line.setModified(False)
-            if not self._shown or line.text() != read(self._shown[0]):
+            if not self._shown or line.text() != read(self._shown[0])[:_LONGEST_TEXT]:
                 change(**{field: line.text()})
 
         line.editingFinished.connect(typed)

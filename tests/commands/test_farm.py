@@ -24,6 +24,8 @@ from studio.farm.session import standing
 from studio.farm.store import Store, open_store
 from studio.farm.wish import FarmSettings, FarmWish
 from studio.render.finish import Look
+from studio.scene.project import save_project
+from studio.scene.timeline import Audio, Timeline
 from tests.farm.results_of import deliver_all, job_in
 from tests.farm.test_host import Nodes
 from tests.render.stage import stage
@@ -228,6 +230,16 @@ def test_a_movie_is_fetched_when_its_frames_are_there_and_its_folder_is_shown(
     before = output.stat().st_mtime_ns
     studio.run("farm.fetch", job=job.spec.id)
     assert said(studio)[-1] == "shot.mp4 is made: 2 frames." and output.stat().st_mtime_ns == before
+
+
+def test_a_movie_that_is_fetched_without_its_sound_is_told(studio: Studio, store: Store, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="movies need PyAV")
+    save_project(stage(timeline=Timeline(audio=Audio(path="/elsewhere/song.wav"))), tmp_path / "stage.studio")
+    job = job_in(store, tmp_path)
+    deliver_all(store, job, tmp_path)
+    studio.run("farm.fetch", job=job.spec.id, output=str(tmp_path / "shot.mp4"))
+    assert said(studio)[-2] == "shot.mp4 is made: 2 frames."
+    assert "song.wav is not here, so shot.mp4 has none" in said(studio)[-1]
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel", "priority", "cap", "fetch", "reveal"])

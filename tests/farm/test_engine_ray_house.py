@@ -267,6 +267,14 @@ def test_the_end_of_a_coordinator_is_written_down(tmp_path: Path) -> None:
     assert not works(cluster.store) and "delivered" in {event.kind for event in log_of(cluster.store, "j")}
 
 
+def test_a_coordinator_that_has_ended_gives_no_sign_of_life_more(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.house.close()
+    cluster.house.service._beat = -1e9  # it would be time for one
+    cluster.house.tick()  # of the thread that ticks, or of who asks how the job stands
+    assert not works(cluster.store)
+
+
 def test_the_actor_begins_once_it_can_and_says_until_then_why_it_cannot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

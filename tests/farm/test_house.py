@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from studio.errors import BadAsset, CannotWrite, UsageError
+from studio.errors import BadAsset, CannotWrite, StudioError, UsageError
 from studio.farm import house as house_module
 from studio.farm import service as service_module
 from studio.farm import session
@@ -270,6 +270,23 @@ def test_a_house_whose_disk_is_full_closes_its_books_all_the_same(
     with pytest.raises(CannotWrite, match="full"):
         farm.house.close()
     assert closed == ["books"]
+
+
+@pytest.mark.parametrize("fault", [CannotWrite("the disk is full"), BadAsset("the ledger is damaged")])
+def test_books_that_cannot_be_written_keep_nothing_else_from_being_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: StudioError
+) -> None:
+    farm = Farm(tmp_path, prices=BY_CORES)
+    farm.member("good")
+    farm.house.inspection._inspector.reputations["evil"] = Reputation(forged=1)
+
+    def fails() -> int:
+        raise fault
+
+    monkeypatch.setattr(farm.house.settlement, "mature", fails)
+    assert look(farm.house) == [str(fault)] and look(farm.house) == [], "which is said once"
+    assert read_reputations(tmp_path / "house" / "reputations.json")["evil"].blocked
+    assert (tmp_path / "house" / "nodes.json").is_file()
 
 
 def test_a_machine_floods_nobody_with_nodes_or_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -540,6 +557,17 @@ def test_a_stranger_does_not_choose_its_price(tmp_path: Path) -> None:
         farm.house.service.join(msgspec.structs.replace(info, id="gpu", trust=0, price="", backend="cuda"))
 
 
+def test_checks_of_the_houses_own_machine_need_no_row_of_the_price_list(tmp_path: Path) -> None:
+    farm = Farm(tmp_path, prices=msgspec.structs.replace(BY_CORES, rows={"cpu": Row(core_hour=3600 * MILLION)}))
+    assert farm.house.settlement is not None and farm.house.ledger is not None
+    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
+    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
+    farm.member("good")
+    assert farm.unit("good") == "taken", "which was rendered again, as it is the first"
+    assert [u.node for u in farm.house.ledger.usages() if u.reason == "verification"] == ["house"]
+    assert balance(farm, "good", "node_pending") == 900_000 and farm.kinds().count("failed") == 0
+
+
 def test_of_a_score_that_is_not_borne_out_no_more_counts_against_the_cap_than_is_paid(tmp_path: Path) -> None:
     farm = Farm(tmp_path, prices=BY_SCORE, trust=TrustPolicy(first=(0.0,) * 4, least=(0.0,) * 4, probation=(0,) * 4))
     assert farm.house.settlement is not None
@@ -558,6 +586,18 @@ def test_of_a_score_that_is_not_borne_out_no_more_counts_against_the_cap_than_is
     assert balance(farm, "boaster", "node_pending") == 62 * 1.5 * MILLION
     cost = farm.house._priced(BY_SCORE, "")
     assert cost(boast, 1.0) == 1.5 * MILLION and cost(msgspec.structs.replace(boast, id="a", score=1.0), 1.0) == MILLION
+
+
+def test_a_machine_whose_clock_is_set_takes_nobodys_lease_or_pay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_house(tmp_path / "house", store=open_store(tmp_path / "store"), rerender=rerender) as house:
+        assert house.service._clock is not house._clock, "members sign by the time of day, and leases end by another"
+        before = house.service._clock()
+        for told in (0.0, 4e9):
+            monkeypatch.setattr(time, "time", lambda told=told: told)
+            assert before <= house.service._clock() < before + 3600.0
+        monkeypatch.undo()
 
 
 # --- another coordinator at the same store ---------------------------------------------------------------------------

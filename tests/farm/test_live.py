@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from studio.errors import CannotWrite
+from studio.farm.bundles.manifest import bundle_key
 from studio.farm.jobs import job_ids, read_job, write_job
 from studio.farm.live import borrower as live
-from studio.farm.live import collecting, sent_scene
+from studio.farm.live import collecting, sent_scene, wish_list
 from studio.farm.live import desk as live_desk
 from studio.farm.live.borrower import Borrower
 from studio.farm.live.desk import Wish, read_stand, write_wish
@@ -116,6 +118,7 @@ def view(store: Store) -> Iterator[View]:
     made = View(store)
     yield made
     made.borrower.close()
+    assert made.borrower.wait(20.0)
 
 
 class Scenes(dict[str, Scene]):
@@ -301,6 +304,65 @@ def test_a_store_that_goes_away_is_told_and_taken_up_again(crew: Crew, store: St
     assert read_job(store, view.borrower._jobs.out[0].id).spec.live
 
 
+def test_that_nothing_is_wanted_is_said_again_where_the_store_did_not_take_it(
+    crew: Crew, store: Store, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not with the next beat, for which nodes would work at what nobody looks at."""
+    monkeypatch.setattr(wish_list, "BEAT_S", 10_000.0)
+    monkeypatch.setattr(live, "AGAIN_S", 0.05)
+    for session in crew.sessions:
+        session.sample_s = 0.05
+    view.show(stage())
+    view.until(lambda: view.film is not None)
+    put, refused = store.put, threading.Event()
+
+    def once(key: str, data: bytes, *, once: bool = False) -> bool:
+        if key.endswith("wish.json") and not refused.is_set():
+            refused.set()
+            raise CannotWrite("store: no answer came")
+        return put(key, data, once=once)
+
+    store.put = once  # type: ignore[method-assign]
+    view.borrower.want(None)
+    assert refused.wait(20.0)
+    key = f"live/{view.borrower.session}/wish.json"
+    wait(lambda: msgspec.json.decode(store.get(key), type=Wish).jobs == ())
+
+
+def test_what_is_wanted_while_the_store_is_asked_waits_for_no_look(store: Store, view: View) -> None:
+    view.borrower._poll_s = 10_000.0
+    asked, let, put = threading.Event(), threading.Event(), store.put
+
+    def slow(key: str, data: bytes, *, once: bool = False) -> bool:
+        if key.endswith("/job.json") and not asked.is_set():
+            asked.set()
+            assert let.wait(20.0)
+        return put(key, data, once=once)
+
+    store.put = slow  # type: ignore[method-assign]
+    view.show(stage())
+    assert asked.wait(20.0)
+    wanted = view.show(stage().replace("key", intensity=3.0))
+    let.set()
+    wait(lambda: view.borrower._film is wanted)
+
+
+def test_a_fault_of_ours_is_told_and_the_next_edit_is_rendered(
+    crew: Crew, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = sent_scene.send_scene
+
+    def broken(*given, **more):
+        monkeypatch.setattr(sent_scene, "send_scene", send)
+        raise ValueError("nobody foresaw this")
+
+    monkeypatch.setattr(sent_scene, "send_scene", broken)
+    view.show(stage())
+    view.until(lambda: "ValueError in broken" in view.last.sentence and view.last.fault and not view.last.passes)
+    view.show(stage())
+    view.finished()
+
+
 @pytest.mark.parametrize("what", ["store", "disk", "claim"])
 def test_what_could_not_be_fetched_once_is_fetched_the_next_time(
     crew: Crew, view: View, monkeypatch: pytest.MonkeyPatch, what: str
@@ -430,6 +492,7 @@ def test_what_an_artist_wants_is_signed_and_nodes_of_theirs_lend_themselves(crew
     plain.until(lambda: plain.last.sentence == NONE_FIT)
     assert plain.film is None
     plain.borrower.close()
+    assert plain.borrower.wait(20.0)
     named = View(store, key=key)
     scene = stage()
     named.show(scene)
@@ -438,5 +501,11 @@ def test_what_an_artist_wants_is_signed_and_nodes_of_theirs_lend_themselves(crew
     named.finished()
     job = named.borrower._jobs.out[0].job
     assert job.changes is not None and artist.check_signed(store, job, roster).name == "Ada"
+    signature = f"{bundle_key(job.spec.bundle)}.sig"
+    assert store.size(signature)
+    store.delete(*(key for top in ("bundles", "layouts", "blobs", "packs") for key, _ in store.list(top)))
+    named.show(scene)
+    named.finished()
+    assert named.borrower.loan.whole and store.size(signature), "the same files, sent and signed again"
     named.borrower.close()
     assert named.borrower.wait(20.0)

@@ -307,6 +307,22 @@ def test_an_adaptive_frame_has_the_bits_of_one_process_and_checks_of_chosen_bloc
     assert {e.text for e in checks} == {"sound"} and any(e.range and e.range[0] >= 16 for e in checks)
 
 
+def test_a_node_that_ends_before_it_is_told_what_to_do_can_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = subprocess.Popen
+
+    def ends(command: list[str], **more: object) -> subprocess.Popen[bytes]:
+        process = begin([sys.executable, "-I", "-S", "-c", ""], stdin=subprocess.PIPE)
+        process.wait()  # as where a library is missing
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", ends)
+    process = start_node(WorkOrder(url="", token="", store="", node="n", cache=str(tmp_path)))
+    assert process.stdin is not None
+    process.stdin.close()  # as LocalFarm does, on a thread that must go on
+
+
 def test_a_node_that_cannot_be_started_is_a_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

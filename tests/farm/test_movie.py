@@ -172,6 +172,30 @@ def test_a_frame_that_cannot_be_read_is_merged_again(store: Store, tmp_path: Pat
     assert streams(output)[0] == 2
 
 
+def test_frames_that_another_job_wrote_over_are_in_no_movie_of_this_one(store: Store, tmp_path: Path) -> None:
+    job, output = done(store, tmp_path), tmp_path / "shot.mp4"
+    home, cache = job_folder(store, job.spec.id), tmp_path / "cache"
+    other = done(store, tmp_path, settings=msgspec.structs.replace(SETTINGS, samples=8))
+    noted(store, job, output)
+    with Collector(store, job, kept_pattern(output), Look(exposure_ev=0.0), home=home, cache=cache) as collector:
+        collector.poll()
+        first = kept_pattern(output).with_name("000001.exr")
+        before = first.read_bytes()
+        noted(store, other, tmp_path / "shot.mov")
+        options = {"home": job_folder(store, other.spec.id), "cache": cache}
+        with Collector(store, other, kept_pattern(output), Look(exposure_ev=0.0), **options) as others:  # type: ignore[arg-type]
+            assert len(others.poll()) == 2 and first.read_bytes() != before
+        with pytest.raises(BadAsset, match=r"000001\.exr was changed or removed .* another job's frames"):
+            make_movie(collector, home, cache=cache)
+    assert not output.exists()
+    frame = first.with_name("000002.exr")
+    with pytest.raises(BadAsset, match="changed or removed"):  # while it is encoded
+        made(store, job, tmp_path, progress=lambda *_: os.utime(frame, ns=(0, 0)))
+    assert not here(home)
+    made(store, job, tmp_path)
+    assert here(home) and not first.exists()
+
+
 def test_the_sound_is_that_of_the_scene_where_it_lies(store: Store, tmp_path: Path) -> None:
     sound = tone(tmp_path / "song.wav")
     scene = stage(timeline=Timeline(audio=Audio(path=str(sound), start=1.0)))
@@ -197,7 +221,8 @@ def test_of_a_job_from_elsewhere_the_sound_is_looked_for_beside_the_movie(store:
     assert (wanted.export.format, wanted.sound) == ("prores-422hq", "")
     note_movie(home, wanted)
     (said,) = made(store, job, tmp_path)
-    assert "song.wav is not here, so shot.mov has none" in said and streams(output) == (2, 0.0)
+    assert "song.wav is not here, so shot.mov has none" in said and f"fetch {job.spec.id} --again" in said
+    assert streams(output) == (2, 0.0)
     sound.rename(output.parent / "song.wav")
     note_movie(home, wanted)
     assert made(store, job, tmp_path) == [] and streams(output)[1] > 0.2
@@ -219,7 +244,17 @@ def test_what_cannot_be_a_movie_is_a_sentence(
         movie_of_job(job, tmp_path / name, Look())
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"output": "a.mp4", "export": {"format": "vhs"}}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b'{"output": "a.mp4", "export": {"format": "vhs"}}',
+        b'{"output": "", "export": {"format": "h264"}}',
+        b'{"output": "a\\u0000.mp4", "export": {"format": "h264"}}',
+        b"[" * 100_000,
+    ],
+)
 def test_a_damaged_note_is_none(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "movie.json").write_bytes(text)
     assert last_movie(tmp_path) is None
@@ -240,6 +275,7 @@ def test_credentials_that_somebody_gave_are_not_taken_away(store: Store, tmp_pat
     assert found is not None and found.whole and found.signer == "Ann"
     assert found.credit is not None and found.credit.title == "shot.mp4" and found.credit.job == job.spec.id
     assert here(home, author) and here(home)
+    assert not list(home.rglob("*.part")), "what was looked up in a partial leaves none behind"
     output.unlink()
     with pytest.raises(UsageError, match=f"studio farm fetch {job.spec.id} --credentials"):
         made(store, job, tmp_path)

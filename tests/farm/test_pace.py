@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.farm.money.pace import JOB_TOLERANCE, PIECE_TOLERANCE, Pace
+from studio.farm.money.pace import JOB_TOLERANCE, PIECE_TOLERANCE, SURE_TOLERANCE, Pace
 from studio.farm.money.prices import MILLION
 
 HERE, THERE, FEW = (0, ""), (1, ""), (0, "ab")
@@ -43,6 +43,18 @@ def test_other_frames_of_the_job_bound_it_loosely_and_by_their_cost() -> None:
     pace = pace_of(("a", 1.0), ("b", 1.0))
     assert bound(pace, place=THERE) == pytest.approx(JOB_TOLERANCE)
     assert bound(pace, place=THERE, cost=3.0) == pytest.approx(3.0 * JOB_TOLERANCE)
+
+
+def test_a_frame_that_is_far_dearer_than_the_others_is_paid_as_it_is_where_two_others_have_rendered_it() -> None:
+    pace = pace_of()
+    for row, name in enumerate("abef"):
+        pace.learn(HERE, name, (1000 * row, 1000 * row + 1000), cost=1.0, score_s=1000 * MILLION)
+    for row, name in enumerate("ab"):
+        pace.learn(THERE, name, (10 * row, 10 * row + 10), cost=1.0, score_s=100 * MILLION)
+    assert bound(pace, place=THERE) == pytest.approx(PIECE_TOLERANCE * 10.0)
+    for row, name in enumerate("cd"):  # who are of one mind at one frame are believed there, within reason
+        pace.learn(THERE, name, (20 + 10 * row, 30 + 10 * row), cost=1.0, score_s=10**6 * MILLION)
+    assert bound(pace, place=THERE) == pytest.approx(SURE_TOLERANCE, rel=0.1)
 
 
 def test_samples_of_some_pixels_are_measured_by_the_same_pixels_alone() -> None:

@@ -335,6 +335,9 @@ def works() -> Sandbox:
 def test_bubblewrap_whose_filter_does_not_stand_is_none(works: Sandbox, programs: Path) -> None:
     if works.kind != "bubblewrap":
         pytest.skip("bubblewrap does not work here")
+    asks = "import ctypes, sys; sys.exit(ctypes.CDLL(None).personality(0x0040000) == -1)"
+    if subprocess.run([sys.executable, "-I", "-S", "-c", asks], check=False).returncode:
+        pytest.skip("a filter around this machine refuses the call by which one is told from none")
     fake(programs, "bwrap", f'[ "$1" = --seccomp ] || exit 2; shift 2; exec {works.program} "$@"')
     with pytest.raises(Unsupported, match="bubblewrap does not work here: it filters no system calls"):
         find_sandbox("bubblewrap")
@@ -361,7 +364,7 @@ def escape(works: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         door.listen()
         told = {
             "closed": ["/etc/shadow", "/etc/passwd", str(token), "/proc/1/root" + str(token), str(Path(__file__))],
-            "hidden": ["/proc/cmdline", "/proc/interrupts", "/proc/kallsyms"],
+            "hidden": ["/proc/cmdline", "/proc/interrupts", "/proc/kallsyms", "/proc/slabinfo", "/proc/vmallocinfo"],
             "held": [
                 "/escaped",
                 "/usr/escaped",

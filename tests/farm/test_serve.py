@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from studio.command_line import farm_addresses, farm_nodes
 from studio.command_line.console import Console
 from studio.command_line.farm_addresses import hosts_for_others, url_at
+from studio.errors import UsageError
 from studio.farm import local
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
@@ -157,3 +158,16 @@ def test_jobs_that_were_removed_from_the_store_are_forgotten_once_they_are_over(
     farm_nodes._take(service, console, known)
     assert known == {open_.spec.id: "waiting"}, "nobody has said that it is not wanted any more"
     assert service.job(done.spec.id) is None and service.job(open_.spec.id) is not None
+
+
+def test_a_job_that_was_refused_and_removed_is_asked_for_no_more(tmp_path: Path, store: Store) -> None:
+    def refuse(*asked: object) -> None:
+        raise UsageError("it has no cap")
+
+    job = job_in(store, tmp_path)
+    service, known, console = Service(store, admit=refuse), dict[str, str](), Console(json=True)
+    farm_nodes._take(service, console, known)
+    assert list(service._refused) == [job.spec.id]
+    store.delete(*(key for key, _ in store.list("jobs")))
+    farm_nodes._take(service, console, known)
+    assert known == service._refused == {}, "nor are its orders looked for"

@@ -15,7 +15,7 @@ from studio.errors import CannotWrite, UsageError
 from studio.farm.coordinator import Coordinator
 from studio.farm.model import Event, JobSpec, Lease, NodeInfo, Piece, Report, Result, Usage
 from studio.farm.money import settlement as settlement_module
-from studio.farm.money.accounts import moved
+from studio.farm.money.accounts import Accounts, moved
 from studio.farm.money.ledger import Ledger
 from studio.farm.money.prices import MILLION, PriceList, Row
 from studio.farm.money.settlement import Settlement, replay
@@ -312,6 +312,15 @@ def test_who_forged_bears_witness_of_nobody(scored: Farm) -> None:
     assert scored.has("boaster", "node_pending") == 100 * EUR
 
 
+def test_what_was_taken_back_and_billed_nothing_takes_nothing_from_who_rendered_it_again(scored: Farm) -> None:
+    scored.unit("boaster", 0, 0.0)
+    (free,) = (e for e in scored.events if e.kind == "delivered")
+    scored.heard(msgspec.structs.replace(free, kind="retracted"))
+    scored.unit("slow", 0, 10.0)
+    scored.heard(msgspec.structs.replace(free, kind="retracted"))  # of another coordinator of this house, later
+    assert scored.has("slow", "node_pending") == 10 * EUR
+
+
 def test_samples_that_the_store_has_of_another_already_are_not_billed_again(farm: Farm) -> None:
     farm.submit()
     lease = farm.farm.ask("n")
@@ -463,6 +472,40 @@ def test_work_matures_when_nobody_says_anything(farm: Farm):
     assert farm.settlement.mature() == 0
     farm.now += PRICES.approve_after_s + 100
     assert farm.settlement.mature() > 0
+    assert farm.has("n", "node_pending") == 0
+
+
+def test_what_is_settled_is_not_gone_through_again(farm: Farm) -> None:
+    """A farm of weeks has hundreds of thousands of entries, and looks at what is due every half minute."""
+    for name in ("j", "k"):
+        farm.submit(100, cap=100 * EUR, name=name)
+        render_all(farm)
+    farm.now += PRICES.approve_after_s + 100
+    assert farm.settlement.mature() > 4
+    asked: list[str] = []
+    farm.ledger._db.set_trace_callback(asked.append)
+    assert farm.settlement.mature() == 0 and len(asked) == 1
+    farm.ledger._db.set_trace_callback(None)
+
+
+def test_a_complaint_that_comes_as_work_matures_is_heard_and_stops_nothing(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm.submit()
+    render_all(farm)
+    farm.now += PRICES.approve_after_s + 100
+    units = [e.unit for e in farm.ledger.entries(kind="capture")]
+    write, complained = farm.ledger.write, list[int]()
+
+    def writing():  # by the command line, which is another process
+        if not complained:
+            complained.append(1)
+            with Ledger(farm.file, clock=lambda: farm.now, connect=quick) as other:
+                complained.append(Accounts(other).reject("j", units[:1], reason="black"))
+        return write()
+
+    monkeypatch.setattr(farm.ledger, "write", writing)
+    assert farm.settlement.mature() == len(units) - 1 and complained[1] > 0
     assert farm.has("n", "node_pending") == 0
 
 

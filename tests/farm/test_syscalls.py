@@ -188,7 +188,8 @@ def test_the_numbers_are_those_of_the_systems_headers(machine: str) -> None:
         if ours is None or ours <= newest:
             assert theirs.get(name) == ours, name
     for name, number in CALLS_OF[machine].items():
-        assert theirs[name] == number, name
+        if number <= newest:
+            assert theirs[name] == number, name
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -252,7 +253,9 @@ def bubble() -> Sandbox:
 
 def inside(bubble: Sandbox, script: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     with bubble.ready([sys.executable, "-c", script, *arguments], Walls()) as (line, handles):
-        return subprocess.run(line, capture_output=True, timeout=120, check=False, pass_fds=handles)
+        return subprocess.run(
+            line, capture_output=True, timeout=120, check=False, stdin=subprocess.DEVNULL, pass_fds=handles
+        )
 
 
 TRIES = r"""

@@ -18,12 +18,12 @@ from studio.farm.jobs import RenderJob, job_key
 from studio.farm.model import Event, NodeRow, NodeRows
 from studio.farm.money.bill import Books
 from studio.farm.money.ledger import Ledger, Posting, UsageRow
-from studio.farm.movie import movie_of
+from studio.farm.movie import make_movie, movie_of
 from studio.farm.orders import ALIVE_S, beat, end_beat
 from studio.farm.request import remember
 from studio.farm.results import Collector, Notes, read_notes, save_notes
 from studio.farm.seen import known
-from studio.farm.seen.states import FrameState, JobState, StoreState
+from studio.farm.seen.states import FrameState, JobState, News, StoreState
 from studio.farm.seen.watch import ALONE_S, HIDDEN_S, LIST_S, LONGEST_S, SEEN_S, FarmWatch, JobWatch
 from studio.farm.session import job_folder
 from studio.farm.store import Patience, Store, open_store
@@ -35,7 +35,7 @@ from studio.scene.project import save_project
 from studio.scene.scene import Scene
 from studio.scene.timeline import Audio, Timeline
 from tests.farm.faulty_store import Faults, FaultyBucket
-from tests.farm.results_of import deliver, job_in
+from tests.farm.results_of import SETTINGS, deliver, job_in
 from tests.render.stage import stage
 
 LOOK = Look(exposure_ev=0.0)
@@ -554,6 +554,13 @@ def wants_movie(store: Store, job: RenderJob, output: Path, scene: Scene | None 
     remember(store, job, output, LOOK, movie=movie_of(scene or stage(), export, output))
 
 
+def silence(path: Path) -> None:
+    """A tenth of a second of sound."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(bytes(9600))
+
+
 def movie_mark(watch: JobWatch, wanted: str) -> StoreState:
     """Look until the movie stands so; the state that said it."""
     state = StoreState("")
@@ -670,7 +677,7 @@ def test_a_movie_that_cannot_be_made_is_told_and_tried_again(
     for row in (0, 1):
         deliver(store, job, tmp_path, row, (0, 16))
     watch.look()
-    news = []
+    news = list[News]()
 
     def told() -> bool:
         watch.collect()
@@ -680,13 +687,155 @@ def test_a_movie_that_cannot_be_made_is_told_and_tried_again(
     until(told)
     assert [(each.what, "song.wav is not there" in each.fault) for each in news] == [("unmade", True)]
     assert only(watch.state).fault == news[0].fault and not (tmp_path / "shot.mp4").exists()
-    with wave.open(str(sound), "wb") as file:
-        file.setparams((1, 2, 48_000, 0, "NONE", ""))
-        file.writeframes(bytes(9600))
+    clock.now += 61
+    state = movie_mark(watch, "making")
+    assert state.news == ()
+    state = movie_mark(watch, "waiting")
+    assert state.news == () and only(state).fault == news[0].fault, "it is told once, however often it is tried"
+    silence(sound)
     clock.now += 61
     state = movie_mark(watch, "here")
     assert [each.what for each in state.news] == ["done"] and only(state).fault == ""
     watch.close()
+
+
+def made_elsewhere(store: Store, job: RenderJob, output: Path, cache: Path) -> None:
+    """Bring the frames home and make the movie of them as a terminal does."""
+    home = job_folder(store, job.spec.id)
+    with Collector(store, job, kept_pattern(output), kept_look(LOOK), home=home, cache=cache) as collector:
+        collector.poll()
+        assert collector.done
+        make_movie(collector, home, cache=cache, threads=1)
+
+
+def test_of_a_movie_that_others_made_meanwhile_no_frames_are_left(
+    watch: JobWatch, store: Store, job: RenderJob, tmp_path: Path
+) -> None:
+    output = tmp_path / "out" / "shot.mp4"
+    wants_movie(store, job, output)
+    beat(store, 1)
+    deliver(store, job, tmp_path, 0, (0, 16))
+    watch.look()
+    watch.collect()
+    assert only(watch.look()).written == 1
+    deliver(store, job, tmp_path, 1, (0, 16))
+    watch.look()
+    made_elsewhere(store, job, output, tmp_path / "cache")
+    before = output.stat().st_mtime_ns
+    watch.hurry()
+    assert [news.what for news in watch.look().news] == ["done"]
+    for _ in range(3):
+        watch.collect()
+        assert only(watch.look()).movie == "here" and watch.state.news == (), "what is made is told once"
+    assert [path.name for path in output.parent.iterdir()] == ["shot.mp4"] and output.stat().st_mtime_ns == before
+    export = ExportSettings(width=64, height=40, samples=16, frames="1-2", format="h264", exposure_ev=0.0, quality=20)
+    remember(store, job, output, LOOK, keep=True, movie=movie_of(stage(), export, output))
+    watch.hurry()
+    assert only(movie_mark(watch, "waiting")).output == str(output)
+    movie_mark(watch, "here")
+    assert output.stat().st_mtime_ns > before, "another one of the same frames"
+
+
+def test_what_others_made_has_no_fault_any_more(watch: JobWatch, store: Store, tmp_path: Path) -> None:
+    sound = tmp_path / "song.wav"
+    scene = stage(timeline=Timeline(audio=Audio(path=str(sound))))
+    save_project(scene, tmp_path / "stage.studio")
+    job, output = job_in(store, tmp_path), tmp_path / "shot.mp4"
+    wants_movie(store, job, output, scene)
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+
+    def told() -> bool:
+        watch.collect()
+        return "song.wav is not there" in only(watch.look()).fault
+
+    until(told)
+    silence(sound)
+    made_elsewhere(store, job, output, tmp_path / "cache")
+    watch.hurry()
+    watch.look()
+    watch.collect()
+    assert only(watch.look()).movie == "here" and only(watch.look()).fault == ""
+
+
+def test_while_a_movie_is_made_the_next_one_waits_and_the_watch_rests(
+    watch: JobWatch, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, held = threading.Event(), threading.Event()
+
+    def slowly(*_: Any, **__: Any) -> None:
+        begun.set()
+        assert held.wait(60)
+        raise Stopped
+
+    monkeypatch.setattr("studio.farm.movie.encode_kept", slowly)
+    jobs = [job_in(store, tmp_path), job_in(store, tmp_path, settings=msgspec.structs.replace(SETTINGS, samples=8))]
+    for job, name in zip(jobs, ("a.mp4", "b.mp4"), strict=True):
+        wants_movie(store, job, tmp_path / name)
+        for row in (0, 1):
+            deliver(store, job, tmp_path, row, (0, job.settings.samples))
+    watch.seen = True
+
+    def one_waits() -> bool:
+        watch.collect()
+        return sorted(job.movie for job in watch.look().jobs if job.written == 2) == ["making", "waiting"]
+
+    until(one_waits)
+    assert begun.wait(60)
+    (waiting,) = (job for job in watch.state.jobs if job.movie == "waiting")
+    watch.follow(waiting.id)
+    watch.look()
+    watch.collect()
+    watch.look()
+    assert not watch.collect(), "nothing is new, and whoever looks is to pause"
+    held.set()
+
+
+def test_the_movie_of_a_job_that_was_removed_ends_with_the_watch(
+    place: str, store: Store, job: RenderJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slowly(*_: Any, stop: Callable[[], object], **__: Any) -> None:
+        begun.set()
+        until(lambda: bool(stop()))
+        time.sleep(0.2)  # of the frame at work
+        ended.set()
+        raise Stopped
+
+    monkeypatch.setattr("studio.farm.movie.encode_kept", slowly)
+    wants_movie(store, job, tmp_path / "shot.mp4")
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    watch = JobWatch(place)
+    watch.look()
+    watch.collect()
+    assert begun.wait(60)
+    store.delete(job_key(job.spec.id, "job.json"))
+    watch.hurry()
+    assert watch.look().jobs == ()
+    watch.close()
+    assert ended.is_set()
+
+
+def test_a_movie_without_its_sound_is_told(watch: JobWatch, store: Store, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="movies need PyAV")
+    save_project(stage(timeline=Timeline(audio=Audio(path="/elsewhere/song.wav"))), tmp_path / "stage.studio")
+    job, output = job_in(store, tmp_path), tmp_path / "out" / "shot.mp4"
+    beat(store, 1)
+    watch.look()
+    for row in (0, 1):
+        deliver(store, job, tmp_path, row, (0, 16))
+    watch.fetch(job.spec.id, output)
+    state = movie_mark(watch, "here")
+    assert "song.wav is not here, so shot.mp4 has none" in only(state).lack and only(state).fault == ""
+    assert [(each.what, each.lack) for each in state.news] == [("done", only(state).lack)]
+    silence(output.parent / "song.wav")
+    output.unlink()
+    watch.hurry()
+    movie_mark(watch, "missing")
+    watch.fetch(job.spec.id)
+    assert only(movie_mark(watch, "here")).lack == ""
 
 
 def test_a_watch_that_ends_leaves_a_movie_for_the_next_one(

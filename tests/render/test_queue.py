@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -352,6 +353,20 @@ def test_what_stops_an_export_is_said(tmp_path, word, values):
     values = {"output": "OUT/a.####.exr"} | values
     told = errors(**{**values, "output": values["output"].replace("OUT", str(tmp_path))})
     assert len(told) == 1 and word in told[0] and not told[0][0].islower() and told[0].endswith(".")
+
+
+def test_a_place_that_nobody_may_look_at_is_said(tmp_path, monkeypatch):
+    look = Path.is_dir
+
+    def refused(path):
+        if "shut" in path.parts[:-1]:
+            raise PermissionError(13, "Permission denied")
+        return look(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    for values in ({}, {"format": "h264"}):
+        (told,) = errors(output=f"{tmp_path}/shut/in/a.####", **values)
+        assert "takes no files" in told
 
 
 def test_what_an_artist_should_know_is_said(tmp_path):

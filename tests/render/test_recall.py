@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,12 @@ EDITS = {
     "nothing": (lambda s: s, True),
     "a lamp linked": (lambda s: linking.link_only(s, ["light0"], ["thing0"]), False),
     "a linked lamp dimmed": (lambda s: s.replace("light0", intensity=4.0), True),
+    "another lamp linked to the same": (lambda s: linking.link_only(s, ["light3"], ["thing0"]), True),
+    "a lamp that the camera does not see": (lambda s: s.replace("light3", seen_by_camera=False), True),
+    "a lamp whose shadows things cast no more": (
+        lambda s: linking.link_only(s, ["light2"], ["thing0"], shadows=True),
+        False,
+    ),
     "a surface darker": (lambda s: s.replace(next(iter(s.materials)), base_color=(0.1, 0.1, 0.1)), False),
     "a thing moved": (lambda s: s.replace("thing1", translation=(0.2, 0.0, 0.0)), False),
     "a lamp more": (
@@ -129,6 +136,67 @@ def test_a_learning_that_was_given_up_leaves_what_was_known(tracer, scene, monke
     tracer.recall = None
     tracer.prepare(S)
     assert all(one.tobytes() == other.tobytes() for one, other in zip(after, found(tracer), strict=True))
+
+
+def test_a_learning_that_was_given_up_leaves_the_cells_in_which_lamps_are_measured(
+    tracer, scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A live view measures the lamps of its next edits in the cells of what it shows meanwhile."""
+    from studio.render.tracer import tracer as module
+
+    monkeypatch.setattr(module, "LEARN_PATHS", 1 << 12)
+    flat = flatten(scene, 1)
+    tracer.load(flat)
+    tracer.prepare(S)
+    cells = [getattr(tracer.device, name).to_numpy() for name in ("grid", "reps", "count")]
+
+    def give_up(*_: object) -> None:
+        raise InterruptedError
+
+    tracer.load(flatten(scene.replace("camera", translation=(0.3, 2.0, 9.0)), 1, previous=flat))
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(tracer, "measure_pairs", give_up)
+        tracer.prepare(S)
+    left = [getattr(tracer.device, name).to_numpy() for name in ("grid", "reps", "count")]
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(cells, left, strict=True))
+
+
+def test_where_paths_visit_nothing_lights_are_picked_as_by_a_worker_that_has_just_begun(
+    tracer, scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.render.tracer import tracer as module
+
+    monkeypatch.setattr(module, "LEARN_PATHS", 1 << 12)
+    tracer.load(flatten(scene, 1))
+    tracer.prepare(S)
+    assert tracer.learned is not None
+    tracer.prepare(settings(32, 24, 16, depth=1))
+    assert tracer.learned is None and not tracer.device.keys.to_numpy().any()
+
+
+def test_nothing_is_kept_of_a_scene_that_is_gone(tracer, scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.render.tracer import tracer as module
+
+    monkeypatch.setattr(module, "LEARN_PATHS", 1 << 12)
+    flat = flatten(scene, 1)
+    tracer.load(flat)
+    tracer.prepare(S)
+    tracer.load(flatten(scene.replace("light0", intensity=2.0), 1, previous=flat))
+    assert tracer.recall is not None
+    tracer.load(flatten(scene_of([thing(floor(1.0), matte(0.5))]), 1))  # without lights nothing is learned
+    tracer.prepare(S)
+    assert tracer.recall is None
+
+
+def test_surfaces_are_compared_to_the_last_bit(tracer, scene) -> None:
+    flat = flatten(scene, 1)
+    tracer.load(flat)
+    tracer.aim(S)
+    lit = tracer._lit(S)
+    materials = flat.materials.copy()
+    assert lit.same_solids(replace(lit, flat=replace(flat, materials=materials)))
+    materials[tuple(np.argwhere(materials == 0.0)[0])] = -0.0
+    assert not lit.same_solids(replace(lit, flat=replace(flat, materials=materials)))
 
 
 def test_what_mesh_lamps_show_is_worked_out_again_where_they_turned_alone(

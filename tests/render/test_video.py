@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import wave
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ from studio.render import video_tags
 from studio.render.export import FORMATS, ExportSettings, exact_rate
 from studio.render.export_names import export_names
 from studio.render.output import Part, Picture, write_image
-from studio.render.video import _flags, bits_of, movie, movie_format
+from studio.render.video import Movie, _flags, bits_of, movie, movie_format
 from studio.render.video_audio import RATE, sound_of
 from studio.render.video_export import BadFrame, Reel, Stopped, encode
 from studio.render.video_tags import is_hdr, tags_of
@@ -71,6 +72,28 @@ def write(path, name, frames=4, **values):
     with movie(path, kind=kind, **asked) as made:
         for _ in range(frames):
             made.write(bars(kind))
+
+
+def test_movies_that_are_made_at_once_are_those_that_are_made_alone(tmp_path):
+    def half(path):
+        write(path, "h264", frames=24, threads=1)
+
+    def whole(path):
+        write(path, "prores-4444", frames=24, threads=1)
+
+    at_once = [
+        threading.Thread(target=work, args=(tmp_path / name,), daemon=True)
+        for work, name in ((half, "half.mp4"), (whole, "whole.mov"))
+    ]
+    for thread in at_once:
+        thread.start()
+    for thread in at_once:
+        thread.join(60)
+        assert not thread.is_alive(), "they wait for each other"
+    half(tmp_path / "alone.mp4")
+    whole(tmp_path / "alone.mov")
+    assert (tmp_path / "half.mp4").read_bytes() == (tmp_path / "alone.mp4").read_bytes()
+    assert (tmp_path / "whole.mov").read_bytes() == (tmp_path / "alone.mov").read_bytes()
 
 
 @pytest.mark.parametrize(("name", "suffix"), MOVIES)
@@ -321,6 +344,14 @@ def test_asking_to_stop_ends_between_frames_and_leaves_nothing(tmp_path):
     with pytest.raises(Stopped):
         encode(reel(tmp_path), stop=lambda: "now")
     assert not (tmp_path / "m.mp4").exists() and not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_slate_is_left_where_one_asks_to_stop(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(Movie, "write", lambda self, pixels: written.append(pixels))
+    with pytest.raises(Stopped):
+        encode(reel(tmp_path, slate=True, slate_frames=24), stop=lambda: len(written) >= 2)
+    assert len(written) == 2
 
 
 def test_a_frame_that_is_damaged_is_named(tmp_path):

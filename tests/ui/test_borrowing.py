@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QEvent
 
 from studio.commands.studio import Studio
 from studio.errors import CannotWrite, UsageError
@@ -79,8 +80,15 @@ def view(host: FakeHost, qapp: Any) -> Any:
     made.live.lend = lambda mode, share=0.5, offered=None: (made.lent.append(mode), lend(mode, share, offered))
     yield made
     made.close_panel()
+    for thread in threading.enumerate():
+        if thread.name in ("borrowing nodes", "giving nodes back"):
+            thread.join(20.0)
+    assert not host.held
     made._desk.bridge.close()
-    made.deleteLater()
+    for each in (made, made._desk.playback, made._desk.sound, made._desk.bridge):
+        each.deleteLater()
+    # here and now: what is left to the collector of cycles is destroyed on whichever thread that runs
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 def borrow(view: Any, qtbot: Any) -> FakeLender:
@@ -97,6 +105,14 @@ def test_the_switch_borrows_this_machine_s_nodes_and_gives_them_back(view, host,
     view.borrow_bar.switch.click()
     qtbot.waitUntil(lambda: lender.closed and not host.held)
     assert view.lent[-1] == "" and not view.borrow_bar.label.isVisibleTo(view)
+
+
+def test_the_crew_that_was_held_is_the_one_let_go(view, host, qtbot, tmp_path, monkeypatch):
+    """Also where the place of this machine's store is another by then."""
+    borrow(view, qtbot)
+    monkeypatch.setattr(known, "own_store", lambda: str(tmp_path / "moved"))
+    view.borrow_bar.switch.click()
+    qtbot.waitUntil(lambda: not host.held)
 
 
 def test_another_store_and_nodes_alone(view, host, qtbot, tmp_path):

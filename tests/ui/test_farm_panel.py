@@ -29,7 +29,7 @@ from studio.farm.orders import beat, end_beat, orders_after, wished
 from studio.farm.request import note_engine, remember
 from studio.farm.results import Notes, save_notes
 from studio.farm.seen import known
-from studio.farm.seen.states import FrameState, JobState, NodeState
+from studio.farm.seen.states import FrameState, JobState, News, NodeState
 from studio.farm.store import Store, open_store
 from studio.farm.wish import LOCAL
 from studio.render.export import ExportSettings
@@ -750,6 +750,15 @@ def test_amounts_and_ages_are_short_and_true() -> None:
         "1,234.57 EUR",
     ]
     assert [farm_words.age(s) for s in (-5, 59, 61, 7300, 200_000)] == ["0 s", "59 s", "1 min", "2 h", "2 days"]
+
+
+def test_a_movie_that_lacks_something_is_told_so_for_as_long_as_it_is_there() -> None:
+    job = replace(a_job("a", done=32, state="done"), output="/out/shot.mp4", movie="here", lack="It has no sound.")
+    assert farm_words.reason(job) == "It has no sound."
+    news = News(job.place, job.standing, "done", job.output, lack=job.lack)
+    assert farm_words.news_text(news) == ("shot.mp4 is made: 2 frames. It has no sound.", "warning")
+    assert farm_words.news_text(replace(news, lack=""))[1] == "info"
+    assert "moved or removed" in farm_words.reason(replace(job, movie="missing"))
 
 
 def test_a_share_is_whole_only_when_all_of_it_is_there() -> None:

@@ -28,6 +28,7 @@ from studio.commands import farm
 from studio.commands.preferences import Preferences, preferences_file
 from studio.errors import Cancelled
 from studio.farm import sending
+from studio.farm.asking import ask
 from studio.farm.bundles.node_cache import NodeCache
 from studio.farm.jobs import RenderJob, job_ids, read_job
 from studio.farm.money import estimate as estimating
@@ -314,6 +315,34 @@ def test_a_movie_is_sent_like_pictures_and_noted_as_what_they_become(
     assert notes is not None and Path(notes.output) == tmp_path / "out" / "stage.frames" / "######.exr"
     choose(part(panel, "format"), "exr")
     assert not part(panel, "movie-told").isVisibleTo(panel)
+
+
+def test_a_long_list_of_frames_stays_whole_when_one_goes_through_its_field(
+    panel: Any, studio: Any, desk_window: Any
+) -> None:
+    frames = ",".join(str(2 * frame) for frame in range(1, 1000))
+    export = desk_window.show_panel("export")
+    studio.run("export.set", name="frames", value=frames)
+    for line in (part(panel, "frames"), export.frames):
+        line.editingFinished.emit()
+        assert panel.settings.frames == frames
+
+
+def test_a_movie_where_nobody_may_look_is_a_finding(
+    panel: Any, studio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("av", reason="movies need PyAV")
+    shown, look = panel.shown, Path.is_dir
+
+    def refused(path: Path) -> bool:
+        if path.name == "shot.mp4":
+            raise PermissionError(13, "Permission denied")
+        return look(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    wanted = msgspec.structs.replace(shown.export, format="h264", output=str(tmp_path / "shot"))
+    found = ask(studio.scene, wanted, shown.farm, shown.wish)
+    assert found.error.startswith("Cannot write") and "permission denied; choose another name" in found.error
 
 
 def test_a_usual_size_is_taken_and_shown(panel: Any, studio: Any, qtbot: QtBot) -> None:

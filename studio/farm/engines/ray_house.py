@@ -64,13 +64,13 @@ class ClusterHouse:
         rerender: Rerender | None = None,
         trust: TrustPolicy | None = None,
         wait_s: float = WAIT_S,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         store = open_store(order.store)
         job = read_job(store, order.job)
         self._job, self._level = order.job, order.trust
         self._here = maker_of(node_name(here, 0)) if here else ""
-        self._ticking = threading.Lock()
+        self._ticking, self._closed = threading.Lock(), False
         self._tidied = time.monotonic()
         self._unchecked = self._unsaved = ""  # why deliveries wait, and what became of what was learned
         self._darkroom: Darkroom | None = None
@@ -87,7 +87,7 @@ class ClusterHouse:
                 told=self._checked,
                 caught=lambda maker: self.service.distrust(maker, "another job's coordinator has caught it"),
                 wait_s=wait_s,
-                clock=clock,
+                clock=clock or time.time,
             )
             checks = {"inspect": self.inspection.inspect, "look": self.inspection.look, "probe": self._probe}
         self.service = Service(store, policy=order.policy, welcome=self._welcome, clock=clock, **checks)
@@ -114,6 +114,8 @@ class ClusterHouse:
     def tick(self) -> None:
         """See `Service.tick`; end what idles, and write down what was learned. Any thread may call it."""
         with self._ticking:
+            if self._closed:
+                return  # a sign of life would outlive it
             self.service.tick()
             if self.inspection is None or time.monotonic() - self._tidied < TIDY_S:
                 return
@@ -130,6 +132,8 @@ class ClusterHouse:
     def close(self) -> None:
         """End the checks, and write down what has happened. Raises CannotWrite for what could not be written down; the
         rest is closed all the same."""
+        with self._ticking:
+            self._closed = True
         with contextlib.ExitStack() as last:  # from the last to the first
             last.callback(self.service.retire)
             if self.inspection is not None:

@@ -28,6 +28,7 @@ import contextlib
 import secrets
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -140,13 +141,23 @@ class Borrower:
 
     # --- the thread --------------------------------------------------------------------------------------------------
     def _work(self) -> None:
-        pause = 0.0
+        try:
+            self._serve()
+        finally:
+            self._collector.end()
+            self._scene.remove()
+            with contextlib.suppress(StudioError):  # what is left there grows silent, and the coordinator removes it
+                self._jobs.end(until=time.monotonic() + FAREWELL_S)
+
+    def _serve(self) -> None:
+        """Until the view is closed."""
+        pause, wanted = 0.0, self._wanted
         while True:
             with self._condition:
-                if not self._closed:
+                if not self._closed and self._wanted is wanted:  # not what came while the store was asked
                     self._condition.wait(pause)
                 if self._closed:
-                    break
+                    return
                 wanted, since = self._wanted, self._wanted_at
             pause = self._poll_s
             try:
@@ -161,12 +172,12 @@ class Borrower:
                 self._another_scene(str(fault))
             except StudioError as fault:
                 self._refuse(str(fault))
+            except Exception as fault:  # of ours: said to the artist with what we need to mend it
+                where = traceback.extract_tb(fault.__traceback__)[-1]
+                place = f"{type(fault).__name__} in {where.name}, line {where.lineno}: {fault}"
+                self._refuse(f"Borrowing nodes failed ({place}); give them back and borrow again, and report this.")
             if wanted is not self._out_for:
                 pause = min(pause, CALM_S / 2)
-        self._collector.end()
-        self._scene.remove()
-        with contextlib.suppress(StudioError):  # what is left there grows silent, and the coordinator removes it
-            self._jobs.end(until=time.monotonic() + FAREWELL_S)
 
     def _refuse(self, sentence: str) -> None:
         """Something about the scene of now cannot be sent, or what came for it is wrong: the next is tried again."""
@@ -211,6 +222,8 @@ class Borrower:
         begun = time.perf_counter()
         fresh = not _same_film(self._film, wanted)
         base, told, sent = self._scene.bring(wanted.scene, self._sending)
+        if told is None:
+            self._signed = ""  # also where the same files were cleaned away, and their signature with them
         jobs = []
         for samples in wanted.ranges:
             self._number += 1

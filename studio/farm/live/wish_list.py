@@ -7,6 +7,7 @@ back. With another film all of them go: they are taken off the list, and swept w
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -100,9 +101,10 @@ class WishList:
     def write(self) -> None:
         """Say in the store what is wanted."""
         self._beat += 1
-        self._beaten = time.monotonic()
+        self._beaten = -math.inf  # until the store has taken it
         out, kept = (tuple(job.id for job in jobs) for jobs in (self.out, self.kept))
         write_wish(self._store, self._session, Wish(beat=self._beat, jobs=out, kept=kept))
+        self._beaten = time.monotonic()
 
     def keep_up(self) -> None:
         """Give a sign of life, and remove what is not needed any more."""

@@ -292,6 +292,17 @@ class Ledger:
             hash=row["hash"],
         )
 
+    def unsettled(self, until: int, *, since: int = 0) -> list[Entry]:
+        """What was billed up to a moment, in microseconds since 1970, and is neither approved nor rejected; of the
+        entries after a number."""
+        keys = self.read(
+            "SELECT key FROM journal AS billed WHERE kind = 'capture' AND number > ? AND at <= ? AND NOT EXISTS"
+            " (SELECT 1 FROM journal WHERE refers = billed.number AND kind IN ('approve', 'reject')) ORDER BY number",
+            since,
+            until,
+        )
+        return [entry for (key,) in keys for entry in self.entries(key=key)]
+
     def usages(self, *, job: str | None = None) -> list[UsageRow]:
         """What attempts took, in the order in which it was written down."""
         rows = self.read(

@@ -2,9 +2,10 @@
 
 A node says its own score, and seconds times score may have a price. But samples of a piece take as many seconds of the
 reference wherever they are rendered. So what a unit is said to have taken is held against what other machines are said
-to have taken for samples of the same piece, and, more loosely, of the same job, whose frames differ by themselves. The
-middle one of those others is the measure, of two the higher, so that neither one machine alone nor the pilot of whoever
-sent the job can take anything from another by saying too little. Where there are fewer than two, nobody can tell.
+to have taken for samples of the same piece, and, more loosely, of the same job, whose frames differ by themselves; how
+loosely depends on whether two others have rendered that piece. The middle one of those others is the measure, of two
+the higher, so that neither one machine alone nor the pilot of whoever sent the job can take anything from another by
+saying too little. Where there are fewer than two, nobody can tell.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from studio.farm.ranges import Ranges
 
 PIECE_TOLERANCE = 1.5  # times what the same samples took others
 JOB_TOLERANCE = 4.0  # times what samples of the job took others
+SURE_TOLERANCE = 32.0  # the same, where two others have rendered the piece: its frame may be far dearer than the rest
 WITNESSES = 2  # that it takes; one of them may be the pilot
 
 Place = tuple[int, str]  # a piece by its index, and the blocks of its pixels that samples are of; "" is all of them
@@ -74,7 +76,10 @@ class Pace:
         others can tell."""
         here = {name: made.work for name, made in self._places.get(place, {}).items()}
         pilot = self._pilot if not place[1] else 0.0
-        looks = [(here, PIECE_TOLERANCE)] if place[1] else [(here, PIECE_TOLERANCE), (self._whole, JOB_TOLERANCE)]
+        looks = [(here, PIECE_TOLERANCE)]
+        if not place[1]:
+            sure = _measure(here, maker, 0.0) is not None
+            looks.append((self._whole, SURE_TOLERANCE if sure else JOB_TOLERANCE))
         found = ((_measure(works, maker, pilot), tolerance) for works, tolerance in looks)
         bounds = [round(measure * tolerance * count * cost) for measure, tolerance in found if measure is not None]
         return min(bounds, default=None)

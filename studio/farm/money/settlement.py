@@ -322,6 +322,7 @@ class Settlement(Accounts):
         ]
         if any(e.number not in gone for e in own):
             self.reject(event.job, {e.unit for e in own}, reason="taken back")
+        self._open.pop(event.job, None)
         pace = self._paces.get(event.job)
         if pace is not None:
             pace.forget(maker_of(event.node))

@@ -32,7 +32,8 @@ class Homeward:
     """See the module. `clock` tells seconds, `author` who signs pictures (it may raise StudioError), `closing` whether
     to end where it is; `ended` is called on the thread of a movie's making when that is over.
 
-    `fault` says why nothing comes, `came` whether something did since the job was looked at last.
+    `fault` says why nothing comes, `lack` what the movie was made without, `came` whether something came since the job
+    was looked at last.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Homeward:
         ended: Callable[[], object],
     ) -> None:
         self.making: Making | None = None
-        self.fault = ""
+        self.fault = self.lack = ""
         self.came = False
         self._job, self._home = job, home
         self._clock, self._author, self._closing, self._ended = clock, author, closing, ended
@@ -115,6 +116,10 @@ class Homeward:
         before, self._before = self._before, state
         if before is None:
             return
+        if _is_complete(state) and not _is_complete(before):
+            self.fault = ""  # others brought what did not come
+        if state.movie in ("waiting", "missing"):
+            self.lack = ""  # it was that of another movie
         moved = state.output != before.output
         if moved or state.written < before.written:
             self._collected = self._previewed = -1
@@ -151,8 +156,9 @@ class Homeward:
             self._previewed = done if looks else self._previewed
         self.came = bool(made)
         self.fault = ""
-        if self._collector.done:
-            self._make(self._collector, busy=busy)
+        if self._collector.done and not self._make(self._collector, busy=busy):
+            self._collected = self._previewed = -1
+            return bool(made)
         return bool(made) or looks or late[0]
 
     def _collector_to(self, store: Store, where: Going, author: Author | None) -> Collector:
@@ -177,28 +183,35 @@ class Homeward:
             author=author if where.movie is None else None,
         )
 
-    def _make(self, collector: Collector, *, busy: bool) -> None:
-        """All pictures are here: they are what is wanted, or its movie is made of them."""
-        from studio.farm.movie import movie_is_here, read_movie
+    def _make(self, collector: Collector, *, busy: bool) -> bool:
+        """All pictures are here: they are what is wanted, or their movie is begun. Whether one of these is so; a movie
+        waits while the machine is `busy`, and of one that others made meanwhile the frames go."""
+        from studio.farm.movie import movie_frames, movie_is_here, read_movie
         from studio.farm.results import read_notes
+        from studio.render.kept_frames import drop_kept
 
-        author = self._author()
         movie = read_movie(self._home, read_notes(self._home))
-        if movie is None or movie_is_here(self._home, movie, author):
+        if movie is None:
             self.end()
-        elif busy:
-            self._collected = self._previewed = -1
-        else:
+            return True
+        author = self._author()
+        if movie_is_here(self._home, movie, author):
+            self.end()
+            drop_kept(movie.path, movie_frames(self._job))
+            self.came = True
+            return False
+        if not busy:
             self._collector, self.came = None, True
             self.making = Making(collector, self._home, cache=cache_root() / "farm", author=author, ended=self._ended)
             self.making.start()
+        return not busy
 
     def _made(self, making: Making) -> bool:
         """Whether the making of the movie has come to its end, and how."""
         if not making.over:
             return False
         making.join()
-        self.making, self.came, fault = None, True, making.fault
+        self.making, self.came, fault, self.lack = None, True, making.fault, making.lack
         self._collected = self._previewed = -1  # something else may be wanted by now
         if isinstance(fault, StudioError):
             self._again(fault)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.errors import StudioError
-
 if TYPE_CHECKING:  # it brings the denoiser's and the signatures' libraries along
     from studio.farm.results import Collector
     from studio.farm.trust.credits import Author
@@ -35,6 +33,7 @@ class Making:
         self._told_end, self._over, self._ended = threading.Event(), threading.Event(), ended
         self.done = 0  # frames, of
         self.of = 0
+        self.lack = ""  # what it was made without
         self.fault: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="studio-farm-movie", daemon=True)
 
@@ -66,6 +65,7 @@ class Making:
                 cache=self._cache,
                 author=self._author,
                 threads=max((os.cpu_count() or 1) // 2, 1),  # the others are the window's
+                say=self._say,
                 progress=self._hear,
                 stop=self._told_end.is_set,
             )
@@ -81,8 +81,11 @@ class Making:
     def _close(self) -> None:
         try:
             self._collector.close()
-        except StudioError as fault:
+        except Exception as fault:  # like those of the making
             self.fault = self.fault or fault
+
+    def _say(self, sentence: str) -> None:
+        self.lack = sentence
 
     def _hear(self, done: int, of: int) -> None:
         self.done, self.of = done, of

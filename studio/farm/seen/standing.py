@@ -37,12 +37,22 @@ def status_of(job: Job, nodes: Mapping[NodeId, Node], attempts: Mapping[int, Att
 
 
 def _held_up(job: Job, nodes: Mapping[NodeId, Node]) -> str:
-    """Why nothing happens, where more memory than any node has would help."""
-    if job.running or not job.deferred or job.over:
+    """Why nothing happens, where another kind of node than there is would help, or more memory than any has."""
+    if job.running or job.over:
+        return ""
+    if nodes and any(job.results) and not any(_is_of_kind(node, job) for node in nodes.values()):
+        made = f"{job.backend} {job.device}, build {job.build}"
+        return f"what is done comes from another kind of node than there is ({made}); only such can go on with it"
+    if not job.deferred:
         return ""
     wanted = min(d.memory for d in job.deferred)
     most = max((node.memory for node in nodes.values()), default=0)
     return f"no node has more memory than {most / 1e9:.1f} GB, which is too little" if wanted >= most > 0 else ""
+
+
+def _is_of_kind(node: Node, job: Job) -> bool:
+    pairs = ((job.backend, node.info.backend), (job.device, node.info.device), (job.build, node.info.build))
+    return all(wanted in ("", has) for wanted, has in pairs)
 
 
 def row_of(node: Node, jobs: Mapping[JobId, Job], attempts: Mapping[int, Attempt]) -> NodeRow:

@@ -65,7 +65,8 @@ class NodeState:
 class JobState:
     """A job of a store. Money is in millionths; `spent_micros` None where nobody here keeps books. `output` is "" when
     this machine does not know where the pictures go; `fault` says why they do not come. `movie` is how the movie stands
-    that they become ("": none; "waiting": for frames), `encoded` how many frames of it are."""
+    that they become ("": none; "waiting": for frames), `encoded` how many frames of it are, `lack` what it was made
+    without."""
 
     place: str
     standing: Standing
@@ -80,6 +81,7 @@ class JobState:
     fault: str = ""
     movie: MovieMark = ""
     encoded: int = 0
+    lack: str = ""
 
     @property
     def id(self) -> JobId:
@@ -119,13 +121,14 @@ class Detail:
 @dataclass(frozen=True, slots=True)
 class News:
     """Something that is told once: how a job ended, that nobody works at it ("alone"), or that it is rendered and its
-    movie cannot be made ("unmade"), by what fault."""
+    movie cannot be made ("unmade"), by what fault. `lack` is what a movie was made without."""
 
     place: str
     job: Standing
     what: str
     output: str = ""
     fault: str = ""
+    lack: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +32,7 @@ from studio.farm.orders import orders_after, wished, works
 from studio.farm.seen import known
 from studio.farm.seen.course import Course
 from studio.farm.seen.homeward import Homeward
+from studio.farm.seen.making import Making
 from studio.farm.seen.states import OVER, Detail, JobState, News, StoreState, engine_of, frames_of, left_s, nodes_at
 from studio.farm.session import job_folder, nodes_of, standing
 from studio.farm.store import Patience, Store, open_store
@@ -81,7 +83,8 @@ class JobWatch:
         self._unreadable: dict[JobId, str] = {}
         self._followed: JobId = ""
         self._telling: JobId = ""  # the job whose log is told
-        self._wanted: list[tuple[JobId, Path | None]] = []
+        self._wanted: deque[tuple[JobId, Path | None]] = deque()  # others put in what this one takes out
+        self._ending: list[Making] = []  # of jobs that are gone
         self.ended: Callable[[], object] = lambda: None  # a movie's making: it is time to look
         self._listed = float("-inf")
         self._failures = 0
@@ -112,18 +115,18 @@ class JobWatch:
     def stop(self) -> None:
         """Have a look that is under way end soon, and a movie's making."""
         self._closing.set()
-        for kept in list(self._jobs.values()):
-            if kept.way.making is not None:
-                kept.way.making.stop()
+        for making in [kept.way.making for kept in list(self._jobs.values())]:
+            if making is not None:
+                making.stop()
 
     def close(self) -> None:
         """Give back what is held. Nothing looks any more."""
         self._closing.set()
         for kept in self._jobs.values():
             kept.way.end()
-        for kept in self._jobs.values():
-            if kept.way.making is not None:
-                kept.way.making.join()
+        for making in [kept.way.making for kept in self._jobs.values()] + self._ending:
+            if making is not None:
+                making.join()
         self._books.close()
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -143,8 +146,7 @@ class JobWatch:
         """Bring home what is done, for a moment; whether there is something new to see, or more to bring."""
         if self._store is None or self.state.fault:
             return False
-        wanted, self._wanted = self._wanted, []
-        for id_, output in wanted:
+        for id_, output in [self._wanted.popleft() for _ in range(len(self._wanted))]:
             if id_ in self._jobs and not self._jobs[id_].way.fetch(self._store, output):
                 self._wanted.append((id_, output))
         changed = False
@@ -203,7 +205,10 @@ class JobWatch:
         """Jobs that are new, and those that are gone."""
         there = set(job_ids(store))
         for id_ in set(self._jobs) - there:
-            self._jobs.pop(id_).way.end()
+            way = self._jobs.pop(id_).way
+            way.end()
+            self._ending += [way.making] if way.making is not None else []
+        self._ending = [making for making in self._ending if not making.over]
         self._unreadable = {id_: told for id_, told in self._unreadable.items() if id_ in there}
         for id_ in sorted(there - set(self._jobs)):
             try:
@@ -259,6 +264,7 @@ class JobWatch:
             fault=kept.way.fault,
             movie=kept.way.mark(movie),
             encoded=kept.way.making.done if kept.way.making is not None else 0,
+            lack=kept.way.lack,
         )
 
     def _detail(self, store: Store, rows: tuple[NodeRow, ...], working: bool) -> Detail | None:
@@ -303,7 +309,7 @@ class JobWatch:
             told.pop(job.id, None)  # the newest last
             told[job.id] = state
             if state in ENDS and (before is not None or state == "alone"):
-                news.append(News(self.place, job.standing, state, job.output, job.fault))
+                news.append(News(self.place, job.standing, state, job.output, job.fault, job.lack))
         if told != self._remembered.told:
             self._remembered = msgspec.structs.replace(self._remembered, told=told)
             if known.recall(self.place) is not None or self.place == known.own_store():
@@ -313,13 +319,14 @@ class JobWatch:
 
     def _worth_telling(self, job: JobState, now: float) -> str:
         kept, state = self._jobs[job.id], job.standing.state
+        before = self._remembered.told.get(job.id, "going on")
         if not job.alone:
             kept.alone = 0.0
             if state == "done" and job.movie in ("waiting", "making") and self._collects:
-                return "unmade" if job.fault else "going on"
+                return "unmade" if job.fault or before == "unmade" else "going on"  # it is tried again and again
             return state if state in ENDS else "going on"
         kept.alone = kept.alone or now
-        return "alone" if now - kept.alone >= ALONE_S else self._remembered.told.get(job.id, "going on")
+        return "alone" if now - kept.alone >= ALONE_S else before
 
 
 def _raised(fault: Exception) -> None:

@@ -22,6 +22,8 @@ _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime"
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # of /proc what tells of the owner and of the whole machine: how it was started, keys, the pace of its keyboard
 _PRIVATE = ("cmdline", "interrupts", "kallsyms", "kcore", "key-users", "keys", "sched_debug", "timer_list")
+# and how the kernel's memory is laid out, which it tells to root alone, as whom some start a worker
+_LAYOUT = ("allocinfo", "kpagecgroup", "kpagecount", "kpageflags", "pagetypeinfo", "slabinfo", "vmallocinfo")
 _STORES = ("/nix/store", "/gnu/store")  # where systems without a full /usr have their libraries
 _PASSED = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 
@@ -137,7 +139,7 @@ def system_files(walls: Walls) -> list[str]:
 
 def hidden() -> list[str]:
     """Files of /proc that are closed inside. Containers hide most of them by themselves."""
-    return [path for name in _PRIVATE if os.path.exists(path := f"/proc/{name}")]
+    return [path for name in (*_PRIVATE, *_LAYOUT) if os.path.exists(path := f"/proc/{name}")]
 
 
 def plain(text: str, most: int) -> str:

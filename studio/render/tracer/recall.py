@@ -23,6 +23,7 @@ MOST_ESTIMATES = 1 << 23  # cells times lamps that are kept, at 4 bytes each
 MOST_POINTS = 1 << 8  # more than are ever asked for a pair
 _GLOW = slice(OFFSET["emission"], OFFSET["emission"] + 3)
 _FORM = np.setdiff1d(np.arange(lr.LIGHT_STRIDE), [*range(lr.EMISSION, lr.EMISSION + 3), lr.STRENGTH, lr.POWER])
+_SOLIDS = ("meshes", "instances", "instance_materials", "slots", "textures")  # sections, which are kept by identity
 _STARTS = ((lr.OFFSET_HI, lr.OFFSET_LO), (lr.PICKS_HI, lr.PICKS_LO), (lr.PORTALS_HI, lr.PORTALS_LO))
 F32 = NDArray[np.float32]
 
@@ -39,13 +40,12 @@ class Lit:
 
     def same_solids(self, other: "Lit") -> bool:
         """Whether rays are stopped by the same things, which wear the same but for how they glow."""
-        sections = ("meshes", "instances", "instance_materials", "slots", "textures")
-        if any(getattr(self.flat, name) is not getattr(other.flat, name) for name in sections):
+        if not _same_sections(self.flat, other.flat):
             return False
         mine, theirs = self.flat.materials, other.flat.materials
         if mine.shape != theirs.shape or not np.array_equal(self.flat.shadow_links, other.flat.shadow_links):
             return False
-        differ = mine != theirs
+        differ = _bits(mine) != _bits(theirs)
         differ[:, _GLOW] = False
         return not differ.any() and np.array_equal(self.lights.mesh_light_of, other.lights.mesh_light_of)
 
@@ -56,8 +56,8 @@ class Lit:
             self.view == other.view
             and (self.allowed is None) == (other.allowed is None)
             and np.array_equal(ids, other.lights.shape_ids)
-            and np.array_equal(self.lights.rows[ids][:, _FORM], other.lights.rows[ids][:, _FORM])
-            and np.array_equal(self.info[ids], other.info[ids])
+            and np.array_equal(_bits(self.lights.rows[ids][:, _FORM]), _bits(other.lights.rows[ids][:, _FORM]))
+            and np.array_equal(_bits(self.info[ids]), _bits(other.info[ids]))
         )
 
     def changed(self, other: "Lit") -> NDArray[np.bool_] | None:
@@ -67,13 +67,13 @@ class Lit:
             return None
         if (self.allowed is None) != (other.allowed is None):
             return None
-        out = (mine.rows.view(np.int32) != theirs.rows.view(np.int32)).any(1)
-        out |= (self.info.view(np.int32) != other.info.view(np.int32)).any(1)
+        out = (_bits(mine.rows) != _bits(theirs.rows)).any(1)
+        out |= (_bits(self.info) != _bits(other.info)).any(1)
         if self.allowed is not None and other.allowed is not None:
             if self.allowed.shape != other.allowed.shape:
                 return None
             out |= (self.allowed != other.allowed).any(0)
-        touched = np.flatnonzero(mine.table.view(np.int32) != theirs.table.view(np.int32))
+        touched = np.flatnonzero(_bits(mine.table) != _bits(theirs.table))
         if len(touched):
             tabled = np.isin(mine.rows[:, lr.KIND], (lr.MESH, lr.DOME))
             starts = [
@@ -100,8 +100,8 @@ class Cells:
 
     def same(self, other: "Cells") -> bool:
         """Whether lamps are asked at the same points."""
-        names = ("reps", "count", "grid")
-        return self is other or all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("reps", "count", "grid"))
+        return self is other or all(np.array_equal(_bits(mine), _bits(theirs)) for mine, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +113,10 @@ class Recall:
     estimates: F32 | None  # (cells, lights), before links; None where that is too much to keep
     pairs: NDArray[np.int32]
     value: F32
+
+    def serves(self, flat: FlatScene) -> bool:
+        """Whether any of it can hold for a scene. Where nothing can, it keeps another scene in memory for nothing."""
+        return _same_sections(self.lit.flat, flat)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,3 +157,12 @@ def cells_of(before: Recall | None, lit: Lit) -> Cells | None:
 def view_of(camera: F32, frame: float, settings: RenderSettings, *ways: float) -> tuple[Any, ...]:
     """What paths depend on beyond the scene: the camera, the picture, and how paths are followed."""
     return (camera.tobytes(), float(frame), settings.width, settings.height, settings.depth, *ways)
+
+
+def _same_sections(one: FlatScene, other: FlatScene) -> bool:
+    return all(getattr(one, name) is getattr(other, name) for name in _SOLIDS)
+
+
+def _bits(array: NDArray[Any]) -> NDArray[np.int32]:
+    """Numbers of 4 bytes as integers: zeros of either sign are two, and flags are no fractions too small to tell."""
+    return array.view(np.int32)

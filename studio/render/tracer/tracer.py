@@ -68,7 +68,8 @@ class Tracer:
         self.quick = False  # learn from few paths and without shadows: a tenth of the time, for the live view's start
         self.learned: lightpick.Learned | None = None  # by `prepare`, of the scene loaded
         self.met = np.zeros((0, 2), np.int32)  # hashes of the cells of all points that it was learned at
-        self.recall: Recall | None = None  # what was learned last, also of another scene
+        self.recall: Recall | None = None  # what was learned last, as long as any of it can hold
+        self.asked_in: Cells | None = None  # on the device, of the learning that was finished last
         self.clamp = 0.0
         self.rays = 0  # traced into films collected so far
         self.candidates = 2
@@ -80,6 +81,8 @@ class Tracer:
         """Take a scene; what is the same object as in the last one stays on the device."""
         t = clock.perf_counter()
         before, self.flat = self.flat, None  # a load that fails leaves no scene to build on
+        if self.recall is not None and not self.recall.serves(flat):
+            self.recall = None
         rebuilt = []
         if before is None or flat.textures is not before.textures:
             texels, images = pack_textures(flat.textures)
@@ -394,15 +397,27 @@ class Tracer:
         return Cells(prints, slots, reps, count, met, grid, coarse.to_numpy())
 
     def _learn(self, settings: RenderSettings) -> None:
-        d = self.device
+        """Learn. Where that is given up the cells on the device stay: a live view measures its next edits in them."""
+        try:
+            self._find(settings)
+        except BaseException:
+            if self.asked_in is not None:
+                self._put_cells(self.asked_in)
+            raise
+
+    def _put_cells(self, cells: Cells) -> None:
+        for name in ("grid", "reps", "count"):
+            self.device.put(name, getattr(cells, name))
+
+    def _find(self, settings: RenderSettings) -> None:
         lit = self._lit(settings)
         before = None if self.quick else self.recall
         cells = cells_of(before, lit) or self._cells(settings)
         if cells is None:
+            self.forget_table()  # an earlier one may be of another camera
             return
         count, n = cells.count, len(cells.count)
-        for name in ("grid", "reps", "count"):
-            d.put(name, getattr(cells, name))
+        self._put_cells(cells)
         links = cells.reps[:: lightpick.REPRESENTATIVES, 6].astype(np.int32)
         same = known(before, lit, cells)
         estimates = self._estimates(n, same)
@@ -414,7 +429,7 @@ class Tracer:
             pairs[self.narrow[pairs[:, 1]], 2] = lightpick.REPRESENTATIVES
             value = self._measure(pairs, unshadowed, same)
         self.use_table(lightpick.Learned(cells.prints, cells.slots, pairs, value, n, cells.grid, cells.coarse, links))
-        self.cells, self.met = n, cells.met
+        self.asked_in, self.met = cells, cells.met
         if not self.quick:
             self.recall = Recall(lit, cells, estimates, pairs, value)
 
