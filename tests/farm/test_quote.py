@@ -11,9 +11,13 @@ import pytest
 
 from studio.errors import UsageError
 from studio.farm.model import NodeInfo
+from studio.farm.money.estimate import request_of
 from studio.farm.money.prices import MILLION, PriceList, Row
 from studio.farm.money.quote import Measured, Pilot, Probe, Request, pilot, quote, sentences, simulated_s, wall_s
 from studio.farm.simulate import Costs
+from studio.farm.submission import Submission
+from studio.render.finish import Look
+from studio.render.settings import RenderSettings
 
 PRICES = PriceList(version="2026-1", currency="EUR", rows={"": Row(core_hour=20_000)})
 HERE = NodeInfo(id="here", cores=2)
@@ -113,6 +117,14 @@ def test_a_quote_says_what_it_leaves_out():
     text = " ".join(sentences(quote(request, pilot(request, Synthetic(0)), PRICES, node=HERE, nodes=3, here=HERE)))
     for what in ("sending the project", "waiting", "not billed", "denoising", "error limit", "3 nodes", "EUR"):
         assert what in text
+
+
+def test_what_is_asked_for_is_what_is_quoted():
+    settings = RenderSettings(width=320, height=180, samples=64, error=0.1)
+    asked = request_of(Submission(settings=settings, frames=(1.0, 2.0), look=Look(denoise=True)))
+    assert asked == Request(frames=(1.0, 2.0), width=320, height=180, samples=64, adaptive=True, denoise=True)
+    settings = RenderSettings(width=320, height=180, samples=64)
+    assert not request_of(Submission(settings=settings, frames=(1.0,))).adaptive
 
 
 def test_what_cannot_be_quoted_is_told():

@@ -49,6 +49,7 @@ def request_of(submission: Submission) -> Request:
         width=settings.width,
         height=settings.height,
         samples=settings.samples,
+        adaptive=settings.error > 0,
         denoise=submission.look.denoise,
     )
 
