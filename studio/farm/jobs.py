@@ -29,6 +29,7 @@ from studio.errors import BadAsset, CannotWrite, UsageError
 from studio.farm.chain import Chain, chain_of, place_of
 from studio.farm.model import JobId, JobSpec, Piece, Range, Record, Result
 from studio.farm.store import Store
+from studio.render.film import Crop
 from studio.render.protocol import CameraRef
 from studio.render.settings import RenderSettings
 from studio.scene.scene_changes import SceneChanges
@@ -235,6 +236,11 @@ def claims_of(store: Store, job: RenderJob, chained: Sequence[Chain]) -> Iterato
         blocks = chained[row].blocks_of(samples) if is_adaptive(job) else ""
         if blocks is not None and place == place_of(job.spec.pieces[row], blocks):
             yield Named(row, samples, int(match[3] or 0), key, blocks)
+
+
+def crop_of(job: RenderJob, piece: Piece) -> Crop:
+    """The pixels of a piece: x0, y0, x1, y1."""
+    return piece.crop or job.settings.crop or (0, 0, job.settings.width, job.settings.height)
 
 
 def is_adaptive(job: RenderJob) -> bool:

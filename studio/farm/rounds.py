@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from studio.errors import BadAsset, CannotWrite
 from studio.farm.bundles.cas import digest_of
 from studio.farm.chain import decided_end, decision
-from studio.farm.jobs import RenderJob, job_key
+from studio.farm.jobs import RenderJob, crop_of, job_key
 from studio.farm.model import JobId, Piece, Range, Result, Round
 from studio.farm.store import Store
 from studio.farm.verify import check_partial, largest_part
@@ -36,11 +36,6 @@ from studio.render.film import Crop, Film, Layout
 
 Blocks = NDArray[np.bool_]  # (rows, columns) of the aligned blocks that a piece touches
 _MOST_KEPT = 64  # choices in memory
-
-
-def crop_of(job: RenderJob, piece: Piece) -> Crop:
-    """The pixels of a piece: x0, y0, x1, y1."""
-    return piece.crop or job.settings.crop or (0, 0, job.settings.width, job.settings.height)
 
 
 def cut_out(pixels: NDArray[np.bool_], crop: Crop, part: Crop) -> NDArray[np.bool_]:

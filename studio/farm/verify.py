@@ -6,8 +6,8 @@ stand in `studio.farm.trust.inspector`; this is what every partial goes through.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from studio.errors import BadAsset
 from studio.farm.bundles.cas import digest_of as digest_of
-from studio.farm.jobs import RenderJob, is_adaptive
+from studio.farm.jobs import RenderJob, crop_of, is_adaptive
 from studio.farm.model import Needs, Piece, Result
 from studio.farm.store import Store
 from studio.render.film import Array, Film, plan_layout
-from studio.render.partial import MAGIC, Header, read_partial, settings_digest
+from studio.render.partial import Header, header_in, read_partial, settings_digest
 from studio.render.session import film_aovs
 from studio.render.settings import RenderSettings
 
@@ -45,25 +45,6 @@ def largest_part(job: RenderJob, piece: Piece) -> int:
     return layout.nbytes + layout.nbytes // 1000 + _HEADER_BYTES
 
 
-class _Described(msgspec.Struct, frozen=True):
-    """What of a partial's beginning is looked at."""
-
-    header: Header
-
-
-def header_in(store: Store, key: str) -> Header:
-    """What a partial in a store says it is, by its beginning alone. Raises BadAsset for one that is gone or damaged."""
-    size, begin = store.size(key) or 0, len(MAGIC) + 4
-    start = store.get_range(key, 0, begin) if size > begin else b""
-    (length,) = struct.unpack("<8xI", start) if start.startswith(MAGIC) else (0,)
-    if not 0 < length <= min(_HEADER_BYTES, size - begin):
-        raise BadAsset(f"{store.name}: {key} is no partial; it was damaged or removed")
-    try:
-        return msgspec.json.decode(store.get_range(key, begin, begin + length), type=_Described).header
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise BadAsset(f"{store.name}: {key} is damaged ({fault}); render it again") from fault
-
-
 def needs_of(store: Store, job: RenderJob, results: Iterable[Result]) -> Needs:
     """What a node must be to work at a job of which there are results: of their class of device and their build, as
     others would not add up to a picture. As the job says, where nothing that there is can be read."""
@@ -72,7 +53,9 @@ def needs_of(store: Store, job: RenderJob, results: Iterable[Result]) -> Needs:
         if needs.device and needs.backend and needs.build:
             break
         try:
-            made = header_in(store, result.key)
+            made = header_in(
+                partial(store.get_range, result.key), store.size(result.key) or 0, f"{store.name}: {result.key}"
+            )
         except BadAsset:  # it was claimed, and is looked for by whoever merges
             continue
         return msgspec.structs.replace(needs, device=made.device, backend=made.backend, build=made.build)
@@ -95,14 +78,13 @@ def check_partial(
     first, last = result.range
     settings = job.settings
     width, height = settings.width, settings.height
-    wanted = piece.crop or settings.crop or (0, 0, width, height)
     faults = (
         (header.ranges == ((first, last),), f"it holds samples {header.ranges}, not {first}:{last}"),
         (header.frame == piece.frame, f"it is of frame {header.frame:g}, not {piece.frame:g}"),
         (header.complete and header.adaptive == is_adaptive(job), "it lacks samples"),
         (header.blocks == header_blocks(job, result.blocks), "it is of other blocks of pixels"),
         ((film.layout.width, film.layout.height) == (width, height), "it is of another size"),
-        (tuple(film.layout.crop) == tuple(wanted), "it is of another crop"),
+        (tuple(film.layout.crop) == tuple(crop_of(job, piece)), "it is of another crop"),
         (header.build == job.spec.needs.build or not job.spec.needs.build, "it is of another build of the renderer"),
         (header.settings == settings_digest(plain_settings(job)), "it was rendered with other settings"),
     )

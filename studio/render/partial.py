@@ -20,7 +20,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +36,7 @@ from studio.render.settings import RenderSettings, shared_settings
 MAGIC = b"MYRDPRT1"
 _DIGEST_BYTES = 32
 _LONGEST_HEADER = 4 << 20
+_BEGINNING = len(MAGIC) + 4  # and the length of the header
 _BLOCK = 1 << 22
 # deflate can pack a thousandfold; a reader allocates no more than this for an array, and the writer stores it instead
 _MOST_RATIO, _FREE_BYTES = 20, 32 << 20
@@ -185,6 +186,15 @@ def read_header(path: str | Path) -> tuple[Header, Layout]:
     return contents.header, contents.layout
 
 
+def header_in(read: Callable[[int, int], bytes], size: int, where: str) -> Header:
+    """What a partial of so many bytes says it is, of which `read` gives those from one place to another: of one that is
+    no file here. Raises BadAsset, naming `where` it is."""
+    start = read(0, _BEGINNING) if size > _BEGINNING else b""
+    if not start.startswith(MAGIC):
+        raise BadAsset(f"{where} is not a partial render of this version of Myriad")
+    return _contents_in(read(_BEGINNING, _BEGINNING + _length_in(start, size - _BEGINNING, where)), where).header
+
+
 def _opened(path: Path) -> IO[bytes]:
     try:
         if not path.is_file():
@@ -211,21 +221,33 @@ class _Hash:
         return data
 
 
+def _length_in(start: bytes, most: int, where: Path | str) -> int:
+    """How long the header is, by the beginning of a partial."""
+    (length,) = struct.unpack("<8xI", start)
+    if length > min(_LONGEST_HEADER, most):
+        raise BadAsset(f"{where} is damaged: its header claims {length} bytes; render it again")
+    return int(length)
+
+
+def _contents_in(data: bytes, where: Path | str) -> _Contents:
+    """What a header says. It may be hostile."""
+    try:
+        contents = msgspec.json.decode(data, type=_Contents)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadAsset(f"{where} is damaged: its header cannot be read ({error}); render it again") from error
+    if fault := _header_fault(contents):
+        raise BadAsset(f"{where} is damaged: its header has {fault}; render it again")
+    return contents
+
+
 def _read_contents(file: IO[bytes], path: Path) -> tuple[_Contents, _Hash]:
-    hashed = _Hash()
+    hashed, size = _Hash(), os.fstat(file.fileno()).st_size
     if file.read(len(MAGIC)) != MAGIC:
         raise BadAsset(f"{path} is not a partial render of this version of Myriad")
     file.seek(0)
-    (length,) = struct.unpack("<8xI", hashed.read(file, len(MAGIC) + 4, path))
-    if length > min(_LONGEST_HEADER, os.fstat(file.fileno()).st_size):
-        raise BadAsset(f"{path} is damaged: its header claims {length} bytes; render it again")
-    try:
-        contents = msgspec.json.decode(hashed.read(file, length, path), type=_Contents)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadAsset(f"{path} is damaged: its header cannot be read ({error}); render it again") from error
-    if fault := _header_fault(contents):
-        raise BadAsset(f"{path} is damaged: its header has {fault}; render it again")
-    claimed, size = contents.layout.nbytes, os.fstat(file.fileno()).st_size
+    length = _length_in(hashed.read(file, _BEGINNING, path), size, path)
+    contents = _contents_in(hashed.read(file, length, path), path)
+    claimed = contents.layout.nbytes
     if claimed > _MOST_RATIO * size + len(contents.layout.shapes()) * _FREE_BYTES:
         raise BadAsset(f"{path} is damaged: it claims {claimed} bytes of pixels in a file of {size}; render it again")
     return contents, hashed

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -162,6 +163,17 @@ class Farm:
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
+
+
+def paid_farm(folder: Path, *members: str, **more: Any) -> Farm:
+    """A farm that bills by cores, with a job whose customer has the money for its cap."""
+    farm = Farm(folder, prices=BY_CORES, **more)
+    assert farm.house.settlement is not None
+    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
+    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
+    for name in members:
+        farm.member(name)
+    return farm
 
 
 def test_a_forger_is_caught_on_probation_before_any_of_it_counts(tmp_path: Path) -> None:
@@ -396,10 +408,8 @@ def test_a_node_cannot_deliver_in_the_name_of_another(tmp_path: Path) -> None:
 
 def test_units_whose_answer_is_known_catch_who_forges_a_corner_and_count_for_nothing(tmp_path: Path) -> None:
     trust = TrustPolicy(first=(0.0,) * 4, least=(0.0,) * 4, probation=(0,) * 4, canaries=(0.0, 0.0, 1.0, 1.0))
-    farm = Farm(tmp_path, prices=BY_CORES, trust=trust)
+    farm = paid_farm(tmp_path, trust=trust)
     assert farm.house.settlement is not None
-    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
-    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
     own = NodeInfo(id="own", device="cpu-a", build="1+x", memory_bytes=1 << 30)
     farm.house.service.join(own)
     for _ in range(5):
@@ -481,10 +491,8 @@ def test_every_unit_that_counts_is_billed_once_and_a_forgers_not_at_all(tmp_path
 
 
 def test_what_a_node_says_it_took_is_believed_as_far_as_the_clock_goes(tmp_path: Path) -> None:
-    farm = Farm(tmp_path, prices=BY_CORES)
+    farm = paid_farm(tmp_path)
     assert farm.house.settlement is not None
-    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
-    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
     info = NodeInfo(id="boaster", trust=1, device="cpu-a", build="1+x", memory_bytes=1 << 30)
     farm.house.service.join(info)
     lease = farm.house.service.ask("boaster")
@@ -497,12 +505,8 @@ def test_what_a_node_says_it_took_is_believed_as_far_as_the_clock_goes(tmp_path:
 
 
 def test_a_job_that_was_done_is_held_for_again_when_results_are_taken_back(tmp_path: Path) -> None:
-    farm = Farm(tmp_path, prices=BY_CORES)
+    farm = paid_farm(tmp_path, "a", "good")
     assert farm.house.settlement is not None
-    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
-    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
-    farm.member("a")
-    farm.member("good")
     for _ in range(10):
         farm.unit("a")
     farm.finish("good")
@@ -518,12 +522,8 @@ def test_a_job_that_was_done_is_held_for_again_when_results_are_taken_back(tmp_p
 
 
 def test_books_that_missed_the_end_of_a_coordinator_are_put_right_by_the_next(tmp_path: Path) -> None:
-    farm = Farm(tmp_path, prices=BY_CORES)
+    farm = paid_farm(tmp_path, "evil", "good")
     assert farm.house.settlement is not None
-    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
-    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
-    farm.member("evil")
-    farm.member("good")
     for _ in range(3):
         assert farm.unit("evil") == "taken" and farm.unit("good") == "taken"
     # it dies after it took back what was evil's and counted one more of the good one's; neither is in the books
@@ -656,12 +656,8 @@ def test_a_store_whose_disk_is_gone_takes_nothing_back(tmp_path: Path) -> None:
 
 
 def test_what_others_render_again_is_not_given_back_with_what_was_forged(tmp_path: Path) -> None:
-    farm = Farm(tmp_path, prices=BY_CORES)
+    farm = paid_farm(tmp_path, "evil", "good")
     assert farm.house.settlement is not None
-    farm.house.settlement.top_up("customer", 100 * MILLION, key="bank/1")
-    farm.house.service.submit(farm.job(cap_micros=80 * MILLION))
-    farm.member("evil")
-    farm.member("good")
     assert farm.unit("evil") == "taken"
     farm.house.service.distrust("evil", "it was seen")
     farm.house.service.tick()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,8 @@ from studio.errors import BadAsset
 from studio.farm.model import NodeInfo
 from studio.farm.service import Service
 from studio.farm.store import Store, open_store
-from studio.farm.verify import header_in
 from studio.render.checkpoint import build_id
+from studio.render.partial import header_in
 from tests.farm.results_of import DEVICE, deliver, job_in
 
 NODE = NodeInfo(id="n", device=DEVICE.device_class, backend=DEVICE.backend, build=build_id(), memory_bytes=1 << 30)
@@ -56,4 +57,4 @@ def test_a_job_with_nothing_done_or_nothing_that_can_be_read_is_anybodys(tmp_pat
 def test_what_a_damaged_partial_says_it_is_nobody_hears(store: Store, damage: bytes) -> None:
     store.put("a.part", damage)
     with pytest.raises(BadAsset, match=r"a\.part"):
-        header_in(store, "a.part")
+        header_in(partial(store.get_range, "a.part"), store.size("a.part") or 0, "a.part")

@@ -23,20 +23,7 @@ from studio.farm.store import open_store
 from studio.farm.submission import look_of
 from studio.render.checkpoint import build_id
 from studio.render.film import Film
-from tests.farm.adaptive_farm import MOST, POLICY, SETTINGS, Farm, NoisySession, one_machine, same
-
-
-@pytest.fixture(scope="module")
-def alone() -> Film:
-    film = one_machine()
-    counts = set(np.unique(film.counts).tolist())
-    assert {16, MOST} < counts, "some blocks end at once, some between, some never"
-    return film
-
-
-@pytest.fixture
-def farm(tmp_path: Path) -> Farm:
-    return Farm(tmp_path)
+from tests.farm.adaptive_farm import POLICY, SETTINGS, Farm, NoisySession, one_machine, same
 
 
 # --- the same picture ------------------------------------------------------------------------------------------------

@@ -25,23 +25,10 @@ from studio.farm.wire import Forbidden, Guest
 from studio.render.film import Film, plan_layout
 from studio.render.session import FrameResult, layout_of
 from studio.scene.flatten import flatten
-from tests.farm.adaptive_farm import MOST, SETTINGS, Farm, NoisySession, one_machine, same
+from tests.farm.adaptive_farm import MOST, SETTINGS, Farm, NoisySession, same
 from tests.render.stage import stage
 
 PLAN = plan_layout(16, 16, aovs=("depth", "crypto_object"), exponent=20)
-
-
-@pytest.fixture(scope="module")
-def alone() -> Film:
-    film = one_machine()
-    counts = set(np.unique(film.counts).tolist())
-    assert {16, MOST} < counts, "some blocks end at once, some between, some never"
-    return film
-
-
-@pytest.fixture
-def farm(tmp_path: Path) -> Farm:
-    return Farm(tmp_path)
 
 
 def test_a_partial_of_other_pixels_does_not_count(farm: Farm) -> None:

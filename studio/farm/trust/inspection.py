@@ -32,10 +32,10 @@ import msgspec
 
 from studio.errors import BadAsset, CannotWrite, UsageError
 from studio.farm.bundles.node_cache import NodeCache
-from studio.farm.jobs import RenderJob
+from studio.farm.jobs import RenderJob, crop_of
 from studio.farm.live.job import edited, seen
 from studio.farm.model import JobId, Lease, NodeId, NodeInfo, Piece, Range, Result
-from studio.farm.rounds import Choices, crop_of, cut_out
+from studio.farm.rounds import Choices, cut_out
 from studio.farm.store import Store
 from studio.farm.trust.inspector import Check, Inspector, Reputation, Rerender, TrustPolicy
 from studio.farm.trust.signing import Member, Untrusted, check_signature
